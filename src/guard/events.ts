@@ -1,0 +1,183 @@
+import { z } from 'zod';
+
+/**
+ * The one vocabulary of events. What the guard says to anybody (the WebSocket, the journal, the page, a hook)
+ * is one of these seven, as one JSON object. Accuracies are fractions 0..1, durations milliseconds, times
+ * ISO 8601 UTC.
+ */
+
+const nullable = z.number().nullable();
+const common = { run: z.string(), time: z.string(), step: z.number().int().nonnegative() };
+
+/** One merge method's prediction for one reference. */
+export const scoreSchema = z.object({
+  method: z.string(),
+  /** predicted normalised accuracy of merging the live model with the reference; null with `reason` where it can't be predicted */
+  value: nullable,
+  low: nullable,
+  high: nullable,
+  /** nominal coverage of [low, high] */
+  level: z.number(),
+  /** `value` times the live model's own calibration accuracy; null without a calibration batch */
+  raw: nullable,
+  /** the live metrics lie inside the ranges on which the fingerprint was fitted */
+  inDomain: z.boolean(),
+  outside: z.array(z.object({ metric: z.string(), value: z.number(), low: z.number(), high: z.number() })),
+  /** signed contributions in points of normalised accuracy, largest first */
+  contributions: z.array(z.object({ feature: z.string(), points: z.number() })),
+  /** what the prediction rests on, e.g. `metrics`, `effect`, `self-probe` */
+  basis: z.array(z.string()),
+  reason: z.string().optional(),
+});
+
+export const pairSchema = z.object({
+  reference: z.string(),
+  metrics: z.record(z.string(), nullable),
+  /** why a metric above is null */
+  reasons: z.record(z.string(), z.string()),
+  scores: z.array(scoreSchema),
+});
+
+export const selfProbeSchema = z.object({
+  scale: z.number(),
+  accuracy: z.number(),
+  scaledAccuracy: z.number(),
+  loss: z.number(),
+  scaledLoss: z.number(),
+  samples: z.number().int(),
+  step: z.number().int(),
+});
+
+export const helloSchema = z.object({
+  event: z.literal('hello'),
+  ...common,
+  version: z.string(),
+  protocol: z.literal(1),
+  backend: z.string(),
+  references: z.array(z.object({ name: z.string(), limits: z.array(z.string()) })),
+  methods: z.array(z.string()),
+  fingerprint: z.string().nullable(),
+  coverage: z.object({
+    matched: z.number().int(),
+    total: z.number().int(),
+    /** fraction of the parameters that the matched tensors hold */
+    parameters: z.number(),
+    excluded: z.array(z.object({ name: z.string(), reason: z.string() })),
+  }),
+  config: z.record(z.string(), z.unknown()),
+});
+
+export const progressSchema = z.object({
+  event: z.literal('progress'),
+  ...common,
+  /** what is going on, e.g. `pretrain`, `reference mnist`, `train`, `evaluate` */
+  phase: z.string(),
+  done: z.number(),
+  total: z.number(),
+  loss: nullable.optional(),
+  accuracy: nullable.optional(),
+});
+
+export const tickSchema = z.object({
+  event: z.literal('tick'),
+  ...common,
+  pairs: z.array(pairSchema),
+  /** ‖tau‖ and ‖g‖ of the live model over the shared tensors */
+  live: z.object({ tauNorm: nullable, gradientNorm: nullable }),
+  selfProbe: selfProbeSchema.nullable(),
+  /** what the guard cost so far: `overhead` is guard time over plain step time */
+  cost: z.object({
+    stepMs: nullable,
+    foldMs: nullable,
+    tickMs: nullable,
+    probeMs: nullable,
+    termMs: nullable,
+    overhead: nullable,
+    /** steps since the tick before */
+    every: z.number().int().nullable(),
+  }),
+  /** ticks replaced because the guard was still busy, and steps whose gradient was not folded and why */
+  dropped: z.object({
+    ticks: z.number().int(),
+    nonFinite: z.number().int(),
+    perturbed: z.number().int(),
+  }),
+});
+
+export const probeSchema = z.object({
+  event: z.literal('probe'),
+  ...common,
+  kind: z.literal('merge'),
+  method: z.string(),
+  reference: z.string(),
+  accuracy: z.number(),
+  standardError: z.number(),
+  loss: z.number(),
+  samples: z.number().int(),
+});
+
+export const alertSchema = z.object({
+  event: z.literal('alert'),
+  ...common,
+  /** id of the rule in the configuration, e.g. `accuracy` */
+  rule: z.string(),
+  /** `raised` when the condition has come to hold, `cleared` when it has gone */
+  state: z.enum(['raised', 'cleared']),
+  level: z.enum(['info', 'warning', 'error']),
+  title: z.string(),
+  text: z.string(),
+  reference: z.string().optional(),
+  method: z.string().optional(),
+  /** the numbers that decided */
+  evidence: z.record(z.string(), nullable),
+});
+
+export const steerSchema = z.object({
+  event: z.literal('steer'),
+  ...common,
+  terms: z.array(
+    z.object({ term: z.string(), strength: z.number(), parameters: z.record(z.string(), z.unknown()) }),
+  ),
+  /** steps after which the terms fade out unless renewed; null: until the next steer event */
+  lifetimeSteps: z.number().int().nullable(),
+  reason: z.string(),
+});
+
+export const endSchema = z.object({
+  event: z.literal('end'),
+  ...common,
+  status: z.enum(['done', 'failed', 'detached']),
+  reason: z.string().optional(),
+  summary: z.record(z.string(), z.unknown()),
+});
+
+export const eventSchema = z.discriminatedUnion('event', [
+  helloSchema,
+  progressSchema,
+  tickSchema,
+  probeSchema,
+  alertSchema,
+  steerSchema,
+  endSchema,
+]);
+
+export type Score = z.infer<typeof scoreSchema>;
+export type PairReport = z.infer<typeof pairSchema>;
+export type HelloEvent = z.infer<typeof helloSchema>;
+export type ProgressEvent = z.infer<typeof progressSchema>;
+export type TickEvent = z.infer<typeof tickSchema>;
+export type ProbeEvent = z.infer<typeof probeSchema>;
+export type AlertEvent = z.infer<typeof alertSchema>;
+export type SteerEvent = z.infer<typeof steerSchema>;
+export type EndEvent = z.infer<typeof endSchema>;
+export type GuardEvent = z.infer<typeof eventSchema>;
+export type EventName = GuardEvent['event'];
+export const EVENT_NAMES: readonly EventName[] = [
+  'hello',
+  'progress',
+  'tick',
+  'probe',
+  'alert',
+  'steer',
+  'end',
+];

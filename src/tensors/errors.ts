@@ -1,0 +1,16 @@
+/**
+ * An error that a user can do something about: bad input, a mismatch, a missing file. The message names the
+ * thing, both values and the way out. The command line prints it without a stack.
+ */
+export class MergeguardError extends Error {
+  override name = 'MergeguardError';
+}
+
+/** "3 tensors do not fit:\n  - ...": every mismatch at once, the list cut at `most`. */
+export function listProblems(heading: string, problems: readonly string[], most = 12): string {
+  const shown = problems.slice(0, most).map((problem) => `  - ${problem}`);
+  if (problems.length > most) {
+    shown.push(`  - and ${problems.length - most} more`);
+  }
+  return [heading, ...shown].join('\n');
+}
