@@ -1,0 +1,31 @@
+import type { Observable } from 'rxjs';
+import type { PairStatistics } from '../metrics/pair-statistics.js';
+import type { EndEvent, GuardEvent, HelloEvent, TickEvent } from './events.js';
+
+/** What a tap hands to the guard once a tick. */
+export interface Observation {
+  readonly statistics: PairStatistics;
+  readonly cost: TickEvent['cost'];
+  /** steps not folded, by cause; dropped ticks are counted by the guard */
+  readonly skipped: { readonly nonFinite: number; readonly perturbed: number };
+}
+
+/** What a guard must know of a run before its first step. Plain data: it also travels over WebSocket. */
+export interface RunSetup {
+  readonly run: string;
+  readonly backend: string;
+  readonly references: HelloEvent['references'];
+  readonly coverage: HelloEvent['coverage'];
+}
+
+/** The hook's view of a guard, in this process or behind a WebSocket. No method blocks or throws. */
+export interface Guard {
+  /** every event of the run from `hello` on; a late subscriber gets `hello`, the last tick and the last steer */
+  readonly events: Observable<GuardEvent>;
+  /** hands over one tick; one that waits is replaced and counted */
+  observe(observation: Observation): void;
+  /** puts an event that the hook or a program makes itself (progress, probe) into the stream */
+  publish(event: GuardEvent): void;
+  /** emits `end` and completes; resolves when everything observed has been worked on */
+  close(status: EndEvent['status'], summary?: Record<string, unknown>, reason?: string): Promise<void>;
+}
