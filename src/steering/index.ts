@@ -2,7 +2,17 @@ import { scaleJitter } from './scale-jitter.js';
 import { subspace } from './subspace.js';
 import type { TermInfo } from './term.js';
 
-export type { TermInfo, TermNeed } from './term.js';
+export { atScale } from './move-weights.js';
+export type {
+  GradientTerm,
+  LossGradients,
+  LossTerm,
+  SteeredTensor,
+  SteeringContext,
+  Term,
+  TermInfo,
+  TermNeed,
+} from './term.js';
 
 /** Every regularisation term by name. Adding one is adding a file and a line here. */
 export const TERMS: readonly TermInfo[] = [subspace, scaleJitter];

@@ -1,0 +1,221 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Observable } from 'rxjs';
+import { loadFingerprint } from '../../src/fingerprint/index.js';
+import {
+  createGuard,
+  type EndEvent,
+  type Guard,
+  type GuardConfig,
+  type GuardConfigInput,
+  type GuardEvent,
+  type HelloEvent,
+  loadConfig,
+  type RunSetup,
+  resolveConfig,
+} from '../../src/guard/index.js';
+import { checkReference, type Reference, readReference, referenceLimits } from '../../src/reference/index.js';
+import type { SteeredTensor } from '../../src/steering/index.js';
+import { baseIdentity, MergeguardError, Random, shapesOf } from '../../src/tensors/index.js';
+import { isLayersModel, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
+import { type CalibrationBatch, SelfProber } from './self-probe.js';
+import { DeviceStatistics } from './statistics.js';
+import { SteeringSeams } from './steering-seams.js';
+import { Tap } from './tap.js';
+
+export interface AttachOptions {
+  /**
+   * The live model, still at the base's weights: a LayersModel, or variables by name. Kernels stored [in, out]
+   * must be named `.../kernel`, as tfjs names them.
+   */
+  readonly weights: LiveWeights;
+  /** reference models: files made by mergeguard, or loaded ones */
+  readonly references: readonly (string | Reference)[];
+  /** held-out samples of the live task, for the self-probe and raw accuracies; defaults to none */
+  readonly calibration?: CalibrationBatch;
+  /** path of a YAML file, or options; defaults to config/guard.yaml's defaults */
+  readonly config?: string | GuardConfigInput;
+  /** names, or first parts of names, of task heads, which are left out; defaults to `DEFAULT_HEADS` */
+  readonly heads?: readonly string[];
+  /** makes the guard; defaults to one in this process, see `connectGuard` for one elsewhere */
+  readonly guard?: (setup: RunSetup, config: GuardConfig) => Guard | Promise<Guard>;
+}
+
+/** What a run's `end` event carries beside its status. */
+export type Summary = Record<string, unknown>;
+
+/** A guard at work beside a training run. */
+export interface Attached {
+  readonly run: string;
+  /** hello, tick, alert, steer, ... end; a late subscriber gets hello, the last tick and the last steer */
+  readonly events: Observable<GuardEvent>;
+  /** optimiser steps seen so far */
+  readonly step: number;
+  /** puts a `progress` event into the stream */
+  progress(phase: string, done: number, total: number, loss?: number | null): void;
+  /**
+   * Measures the final weights, gives the optimiser and the device memory back, then emits `end` with the
+   * summary; a function is called when the final weights have been measured. Idempotent.
+   */
+  detach(status?: EndEvent['status'], summary?: Summary | (() => Promise<Summary>)): Promise<void>;
+}
+
+const attached = new WeakMap<tf.Optimizer, Attached>();
+
+/**
+ * Attaches a guard to an optimiser. From then on every step that passes it is watched. Attaching to an
+ * optimiser that is watched already gives the guard that is there.
+ * @throws MergeguardError for a wrong configuration, fingerprint, base, reference or calibration batch, all
+ * mismatches of a reference at once. Nothing throws after that unless the configuration says `strict`.
+ */
+export async function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
+  const present = attached.get(optimizer);
+  if (present) {
+    return present;
+  }
+  const config =
+    typeof options.config === 'string'
+      ? await loadConfig(options.config)
+      : resolveConfig(options.config ?? {});
+  const layout = layoutOf(options.weights, options.heads);
+  const references = await loadReferences(options.references, layout);
+  const watched = layout.shared.filter(({ trainable }) => trainable);
+  if (watched.length === 0) {
+    throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
+  }
+  const run = config.run ?? `run-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`;
+  const setup: RunSetup = {
+    run,
+    backend: tf.getBackend(),
+    references: references.map((reference) => ({ name: reference.name, limits: referenceLimits(reference) })),
+    coverage: coverageOf(layout),
+  };
+  const statistics = new DeviceStatistics(watched, references, {
+    k: config.tap.k,
+    powerIterations: config.tap.powerIterations,
+    gradientDecay: config.tap.gradientDecay,
+    recipe: { kind: 'ema', ...config.gradient },
+  });
+  const tensors: SteeredTensor[] = watched.map(({ name, variable, permutation }, index) => ({
+    name,
+    variable,
+    transposed: permutation !== null,
+    base: () => statistics.base(index),
+  }));
+  const prober = makeProber(options, config, tensors);
+  const guard = options.guard ? await options.guard(setup, config) : await localGuard(setup, config);
+  const steering = new SteeringSeams(
+    {
+      tensors,
+      rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
+      random: new Random('steering', config.run ?? ''),
+    },
+    nonTrainable(options.weights, layout),
+    isLayersModel(options.weights),
+  );
+  const tap = new Tap({ run, optimizer, statistics, prober, steering, guard, config });
+  await tap.start();
+  let ending: Promise<void> | null = null;
+  const finish = async (status: EndEvent['status'], summary: Summary | (() => Promise<Summary>)) => {
+    await tap.stop();
+    try {
+      await guard.close(status, typeof summary === 'function' ? await summary() : summary);
+    } catch (error) {
+      await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  };
+  const handle: Attached = {
+    run,
+    events: guard.events,
+    get step() {
+      return tap.step;
+    },
+    progress(phase, done, total, loss = null) {
+      const time = new Date().toISOString();
+      guard.publish({ event: 'progress', run, time, step: tap.step, phase, done, total, loss });
+    },
+    detach(status = 'detached', summary = {}) {
+      attached.delete(optimizer);
+      ending ??= finish(status, summary);
+      return ending;
+    },
+  };
+  attached.set(optimizer, handle);
+  return handle;
+}
+
+async function localGuard(setup: RunSetup, config: GuardConfig): Promise<Guard> {
+  return createGuard(
+    setup,
+    config,
+    config.fingerprint === null ? null : await loadFingerprint(config.fingerprint),
+  );
+}
+
+async function loadReferences(given: AttachOptions['references'], layout: Layout): Promise<Reference[]> {
+  const references: Reference[] = [];
+  for (const reference of given) {
+    references.push(typeof reference === 'string' ? await readReference(reference) : reference);
+  }
+  const names = references.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new MergeguardError(`two references are named "${twice}"; give each its own name`);
+  }
+  if (references.length > 0) {
+    const base = await valuesOf(layout.shared);
+    const live = { baseHash: baseIdentity(base), shapes: shapesOf(base) };
+    for (const reference of references) {
+      checkReference(reference, live);
+    }
+  }
+  return references;
+}
+
+function makeProber(
+  options: AttachOptions,
+  config: GuardConfig,
+  tensors: readonly SteeredTensor[],
+): SelfProber | null {
+  const { calibration, weights } = options;
+  if (!calibration || !config.selfProbe.enabled) {
+    return null;
+  }
+  const { scale, samples } = config.selfProbe;
+  if (calibration.predict) {
+    return new SelfProber({ ...calibration, predict: calibration.predict }, tensors, { scale, samples });
+  }
+  if (!isLayersModel(weights)) {
+    throw new MergeguardError(
+      'the calibration batch needs `predict` (inputs to scores) where the model is no LayersModel',
+    );
+  }
+  const last = weights.layers.at(-1)?.getConfig().activation;
+  const output = calibration.output ?? (last === 'softmax' ? 'probabilities' : 'logits');
+  const predict = (inputs: tf.Tensor) => weights.apply(inputs, { training: false }) as tf.Tensor;
+  return new SelfProber({ ...calibration, output, predict }, tensors, { scale, samples });
+}
+
+export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage'] {
+  const size = (tensors: Layout['shared']) => tensors.reduce((sum, { variable }) => sum + variable.size, 0);
+  const watched = shared.filter(({ trainable }) => trainable);
+  const frozen = shared.filter(({ trainable }) => !trainable);
+  return {
+    matched: watched.length,
+    total: shared.length + excluded.length,
+    parameters: size(watched) / size(shared),
+    excluded: [...excluded, ...frozen.map(({ name }) => ({ name, reason: 'frozen' }))],
+  };
+}
+
+/** Variables that a forward pass may change. */
+function nonTrainable(weights: LiveWeights, layout: Layout): tf.Variable[] {
+  if (isLayersModel(weights)) {
+    return weights.nonTrainableWeights.map((weight) => weight.read() as tf.Variable);
+  }
+  return layout.shared.filter(({ trainable }) => !trainable).map(({ variable }) => variable);
+}
+
+function rightSides(subspaces: Reference['subspaces']) {
+  return new Map([...subspaces].map(([name, { right }]) => [name, right]));
+}

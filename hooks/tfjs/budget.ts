@@ -1,0 +1,73 @@
+/** What the guard does on the training's time. */
+export type Activity = 'fold' | 'tick' | 'probe';
+
+/** How the budget is split; a share that has nothing to do goes to the others. */
+const SHARES: Record<Activity, number> = { fold: 0.25, tick: 0.4, probe: 0.35 };
+/** Weight of the newest measurement in a running cost. */
+const NEWEST = 0.2;
+
+/**
+ * Keeps the guard's cost under a share of the plain step time. Every step pays `overhead` of a step's time into
+ * an account per activity; an activity may run when its account covers what it last cost, so cost above the
+ * expected is paid back by waiting. The first run of each is measured before training and is free.
+ */
+export class Budget {
+  readonly #overhead: number;
+  readonly #shares: Record<Activity, number>;
+  readonly #balance: Record<Activity, number> = { fold: 0, tick: 0, probe: 0 };
+  readonly #cost: Record<Activity, number | null> = { fold: null, tick: null, probe: null };
+  #stepMs: number | null = null;
+  #plainTotal = 0;
+  #spentTotal = 0;
+
+  /** `overhead`: share of the step time, 0..0.5; `active`: the activities that will run at all. */
+  constructor(overhead: number, active: readonly Activity[]) {
+    this.#overhead = overhead;
+    const sum = active.reduce((total, activity) => total + SHARES[activity], 0);
+    const share = (activity: Activity) => (active.includes(activity) ? SHARES[activity] / sum : 0);
+    this.#shares = { fold: share('fold'), tick: share('tick'), probe: share('probe') };
+  }
+
+  /** What an activity costs, measured outside of training. */
+  expect(activity: Activity, ms: number): void {
+    this.#cost[activity] = ms;
+  }
+
+  /** A training step took this long without the guard. */
+  step(plainMs: number): void {
+    this.#stepMs = this.#stepMs === null ? plainMs : this.#stepMs + NEWEST * (plainMs - this.#stepMs);
+    this.#plainTotal += plainMs;
+    for (const activity of Object.keys(this.#balance) as Activity[]) {
+      const cost = this.#cost[activity] ?? 0;
+      const income = this.#overhead * this.#shares[activity] * plainMs;
+      // Nobody saves up for a burst: what is left over after two runs is the training's.
+      this.#balance[activity] = Math.min(this.#balance[activity] + income, 2 * cost);
+    }
+  }
+
+  affords(activity: Activity): boolean {
+    const cost = this.#cost[activity];
+    return cost !== null && this.#shares[activity] > 0 && this.#balance[activity] >= cost;
+  }
+
+  spend(activity: Activity, ms: number): void {
+    const cost = this.#cost[activity];
+    this.#cost[activity] = cost === null ? ms : cost + NEWEST * (ms - cost);
+    this.#balance[activity] -= ms;
+    this.#spentTotal += ms;
+  }
+
+  /** Milliseconds; null before the first measurement. */
+  cost(activity: Activity): number | null {
+    return this.#cost[activity];
+  }
+
+  get stepMs(): number | null {
+    return this.#stepMs;
+  }
+
+  /** Time spent so far over plain training time so far; null before the first step. */
+  get overhead(): number | null {
+    return this.#plainTotal > 0 ? this.#spentTotal / this.#plainTotal : null;
+  }
+}

@@ -1,0 +1,125 @@
+import * as tf from '@tensorflow/tfjs';
+import type { SharedTensor } from './layout.js';
+
+/**
+ * Many small tensors laid end to end in a few long vectors, so that a tick is some tens of operations instead
+ * of some tens a tensor. Each tensor starts at a multiple of `BLOCK`, with zeros between; sums over tensors are
+ * sums over blocks, then one product with a 0/1 matrix [blocks, tensors].
+ */
+export const BLOCK = 128;
+/** Elements in one vector at most, unless a single tensor is longer: bounds the memory of temporaries. */
+const CHUNK = 1 << 22;
+
+/** One vector's share of the tensors. */
+export interface Chunk {
+  /** indices into the watched tensors */
+  readonly tensors: readonly number[];
+  /** where each of them starts */
+  readonly offsets: readonly number[];
+  /** padded length */
+  readonly length: number;
+}
+
+export class FlatLayout {
+  readonly chunks: readonly Chunk[];
+  readonly tensors: readonly SharedTensor[];
+  readonly #owner: readonly tf.Tensor2D[];
+  readonly #padding = new Map<number, tf.Tensor1D>();
+
+  constructor(tensors: readonly SharedTensor[]) {
+    this.tensors = tensors;
+    this.chunks = planChunks(tensors.map(({ variable }) => variable.size));
+    this.#owner = this.chunks.map((chunk) => tf.keep(ownership(chunk)));
+    for (const { variable } of tensors) {
+      const pad = padded(variable.size) - variable.size;
+      if (pad > 0 && !this.#padding.has(pad)) {
+        this.#padding.set(pad, tf.keep(tf.zeros([pad])));
+      }
+    }
+  }
+
+  /** One vector from a chunk's tensors; null stands for zeros. Call it inside tf.tidy. */
+  join(chunk: Chunk, part: (tensor: number) => tf.Tensor | null): tf.Tensor1D {
+    const pieces: tf.Tensor1D[] = [];
+    for (const tensor of chunk.tensors) {
+      const { size } = this.tensors[tensor].variable;
+      pieces.push(tf.reshape(part(tensor) ?? tf.zeros([size]), [size]));
+      const pad = this.#padding.get(padded(size) - size);
+      if (pad) {
+        pieces.push(pad);
+      }
+    }
+    return pieces.length === 1 ? pieces[0] : tf.concat(pieces);
+  }
+
+  /** The same from host values in the variables' layout; a missing one is NaN throughout. */
+  upload(chunk: Chunk, part: (tensor: number) => Float32Array | null): tf.Tensor1D {
+    const values = new Float32Array(chunk.length);
+    chunk.tensors.forEach((tensor, index) => {
+      const { size } = this.tensors[tensor].variable;
+      const start = chunk.offsets[index];
+      const data = part(tensor);
+      if (data) {
+        values.set(data, start);
+      } else {
+        values.fill(Number.NaN, start, start + size);
+      }
+    });
+    return tf.tensor1d(values);
+  }
+
+  /** One tensor out of a chunk's vector, in the variable's shape. Call it inside tf.tidy. */
+  cut(vector: tf.Tensor1D, chunk: Chunk, index: number): tf.Tensor {
+    const { variable } = this.tensors[chunk.tensors[index]];
+    return tf.reshape(tf.slice(vector, chunk.offsets[index], variable.size), variable.shape);
+  }
+
+  /** [length] to its sums by block [length / BLOCK]. */
+  blockSums(vector: tf.Tensor1D): tf.Tensor1D {
+    return tf.sum(tf.reshape(vector, [-1, BLOCK]), 1);
+  }
+
+  /** Rows of block sums [Q, blocks] to sums by tensor [Q, tensors of the chunk]. */
+  tensorSums(chunk: number, rows: readonly tf.Tensor1D[]): tf.Tensor2D {
+    return tf.matMul(tf.stack([...rows]) as tf.Tensor2D, this.#owner[chunk]);
+  }
+
+  dispose(): void {
+    tf.dispose(this.#owner as tf.Tensor2D[]);
+    tf.dispose([...this.#padding.values()]);
+  }
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+function planChunks(sizes: readonly number[]): Chunk[] {
+  const chunks: { tensors: number[]; offsets: number[]; length: number }[] = [];
+  sizes.forEach((size, tensor) => {
+    let chunk = chunks.at(-1);
+    if (!chunk || (chunk.length > 0 && chunk.length + padded(size) > CHUNK)) {
+      chunk = { tensors: [], offsets: [], length: 0 };
+      chunks.push(chunk);
+    }
+    chunk.tensors.push(tensor);
+    chunk.offsets.push(chunk.length);
+    chunk.length += padded(size);
+  });
+  return chunks;
+}
+
+/** [blocks, tensors], 1 where the block belongs to the tensor. */
+function ownership(chunk: Chunk): tf.Tensor2D {
+  const blocks = chunk.length / BLOCK;
+  const columns = chunk.tensors.length;
+  const values = new Float32Array(blocks * columns);
+  let column = 0;
+  for (let block = 0; block < blocks; block++) {
+    while (column + 1 < columns && chunk.offsets[column + 1] <= block * BLOCK) {
+      column += 1;
+    }
+    values[block * columns + column] = 1;
+  }
+  return tf.tensor2d(values, [blocks, columns]);
+}

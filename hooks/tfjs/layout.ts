@@ -1,0 +1,116 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  canonicalNames,
+  canonicalVariable,
+  type HostTensor,
+  listProblems,
+  MergeguardError,
+  type NamedTensors,
+  permute,
+} from '../../src/tensors/index.js';
+
+/** The weights of a live model: a LayersModel, or variables by name (a tfjs path such as `encoder/q/kernel`). */
+export type LiveWeights =
+  | tf.LayersModel
+  | ReadonlyMap<string, tf.Variable>
+  | Readonly<Record<string, tf.Variable>>;
+
+/** A tensor that live model and references share. */
+export interface SharedTensor {
+  /** canonical */
+  readonly name: string;
+  /** canonical shape: matrices [out, in] */
+  readonly shape: readonly number[];
+  readonly variable: tf.Variable;
+  /** axis order from the variable's layout to the canonical one; null: the same */
+  readonly permutation: readonly number[] | null;
+  readonly trainable: boolean;
+}
+
+export interface Layout {
+  /** what a reference must have, frozen tensors included; in the live model's order */
+  readonly shared: readonly SharedTensor[];
+  /** what is left out, and why */
+  readonly excluded: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** First parts of the names of task heads, unless the user gives others. */
+export const DEFAULT_HEADS: readonly string[] = ['head', 'heads', 'classifier', 'lm_head', 'logits'];
+
+/**
+ * Sorts the live model's weights into shared tensors and what is left out: heads (a name that is, or starts
+ * with, one of `heads`), running statistics, weights tied to one already counted.
+ * @throws MergeguardError where two weights come to have one canonical name, or where nothing is shared
+ */
+export function layoutOf(weights: LiveWeights, heads: readonly string[] = DEFAULT_HEADS): Layout {
+  const entries = entriesOf(weights);
+  const names = canonicalNames(entries.map((entry) => entry.name));
+  const shared: SharedTensor[] = [];
+  const excluded: { name: string; reason: string }[] = [];
+  const seen = new Map<tf.Variable, string>();
+  entries.forEach(({ name: original, variable, trainable }, index) => {
+    const name = names[index];
+    const tied = seen.get(variable);
+    if (heads.some((head) => name === head || name.startsWith(`${head}.`))) {
+      excluded.push({ name, reason: 'task head' });
+    } else if (/(^|\.)running_(mean|var)$/.test(name)) {
+      excluded.push({ name, reason: 'running statistic, not a parameter' });
+    } else if (tied !== undefined) {
+      excluded.push({ name, reason: `tied to ${tied}, counted once` });
+    } else {
+      const { shape, permutation } = canonicalVariable(original, variable.shape);
+      shared.push({ name, shape, variable, permutation, trainable });
+      seen.set(variable, name);
+    }
+  });
+  if (shared.length === 0) {
+    throw new MergeguardError(
+      listProblems(
+        'the live model has no tensor to share with references; are the names of heads right?',
+        excluded.map(({ name, reason }) => `${name}: ${reason}`),
+      ),
+    );
+  }
+  return { shared, excluded };
+}
+
+/** The shared tensors' values on the host in canonical layout: what bases and references are made of. */
+export async function sharedWeights(weights: LiveWeights, heads?: readonly string[]): Promise<NamedTensors> {
+  return valuesOf(layoutOf(weights, heads).shared);
+}
+
+export async function valuesOf(shared: readonly SharedTensor[]): Promise<NamedTensors> {
+  const values = new Map<string, HostTensor>();
+  for (const { name, shape, variable, permutation } of shared) {
+    const data = Float32Array.from(await variable.data());
+    values.set(name, { shape, data: permutation ? permute(data, variable.shape, permutation) : data });
+  }
+  return values;
+}
+
+/** Canonical host values in the variable's own layout, for the device. */
+export function inVariableLayout(tensor: SharedTensor, value: HostTensor): Float32Array {
+  if (!tensor.permutation) {
+    return value.data;
+  }
+  const back = tensor.permutation.map((_, axis) => (tensor.permutation as number[]).indexOf(axis));
+  return permute(value.data, value.shape, back);
+}
+
+function entriesOf(weights: LiveWeights): { name: string; variable: tf.Variable; trainable: boolean }[] {
+  if (isLayersModel(weights)) {
+    const trainable = new Set(weights.trainableWeights);
+    return weights.weights.map((weight) => ({
+      name: weight.originalName,
+      variable: weight.read() as tf.Variable,
+      trainable: trainable.has(weight),
+    }));
+  }
+  const pairs =
+    weights instanceof Map ? [...weights] : Object.entries(weights as Record<string, tf.Variable>);
+  return pairs.map(([name, variable]) => ({ name, variable, trainable: variable.trainable }));
+}
+
+export function isLayersModel(weights: unknown): weights is tf.LayersModel {
+  return weights instanceof tf.LayersModel;
+}

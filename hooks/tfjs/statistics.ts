@@ -1,0 +1,258 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  type GradientRecipe,
+  PAIR,
+  PAIR_WIDTH,
+  type PairStatistics,
+  SIDE,
+  SIDE_WIDTH,
+} from '../../src/metrics/index.js';
+import type { Reference } from '../../src/reference/index.js';
+import { FlatLayout } from './flat-layout.js';
+import { GradientAverage } from './gradient-average.js';
+import { inVariableLayout, type SharedTensor } from './layout.js';
+import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
+
+/** What one tick reads back, beside the statistics. */
+export interface Reading {
+  readonly statistics: Omit<PairStatistics, 'run' | 'time' | 'step' | 'selfProbe'>;
+  /** gradients left out so far because they were not finite */
+  readonly nonFinite: number;
+  /** what the caller had packed into the read */
+  readonly extra: Float32Array;
+}
+
+/** Rows of the sums by tensor: two of the live model, then four for each reference. */
+const LIVE_ROWS = 2;
+const ROWS_PER_REFERENCE = 4;
+
+/**
+ * Takes PairStatistics on the device. Base, references and the gradient average live there; one tick is a few
+ * operations a chunk and reference (O(R D) time for D parameters), about ten a matrix, and one read.
+ */
+export class DeviceStatistics {
+  readonly gradients: GradientAverage;
+  readonly layout: FlatLayout;
+  readonly #references: readonly Reference[];
+  readonly #recipe: GradientRecipe;
+  readonly #base: tf.Tensor1D[];
+  /** [reference][chunk] */
+  readonly #taus: tf.Tensor1D[][];
+  readonly #referenceGradients: (tf.Tensor1D[] | null)[];
+  /** [R, T, 4] of SIDE: the same in every tick */
+  readonly #referenceSides: Float32Array;
+  readonly #trackers: { readonly tensor: number; readonly tracker: SubspaceTracker }[];
+
+  constructor(
+    tensors: readonly SharedTensor[],
+    references: readonly Reference[],
+    options: { k: number; powerIterations: number; gradientDecay: number; recipe: GradientRecipe },
+  ) {
+    this.layout = new FlatLayout(tensors);
+    this.gradients = new GradientAverage(this.layout, options.gradientDecay);
+    this.#references = references;
+    this.#recipe = options.recipe;
+    const { chunks } = this.layout;
+    this.#base = chunks.map((chunk) =>
+      tf.tidy(() => tf.keep(this.layout.join(chunk, (t) => tensors[t].variable).clone())),
+    );
+    this.#taus = references.map(({ tau }) => this.#upload((tensor) => tau.get(tensor.name) ?? null));
+    this.#referenceGradients = references.map(({ gradient }) =>
+      gradient ? this.#upload((tensor) => gradient.get(tensor.name) ?? null) : null,
+    );
+    this.#referenceSides = referenceSides(tensors, references);
+    this.#trackers = makeTrackers(tensors, references, options);
+  }
+
+  #upload(
+    part: (tensor: SharedTensor) => { shape: readonly number[]; data: Float32Array } | null,
+  ): tf.Tensor1D[] {
+    return this.layout.chunks.map((chunk) =>
+      tf.keep(
+        this.layout.upload(chunk, (t) => {
+          const tensor = this.layout.tensors[t];
+          const value = part(tensor);
+          return value && inVariableLayout(tensor, value);
+        }),
+      ),
+    );
+  }
+
+  /** The base's value of a tensor in the variable's layout. Call it inside tf.tidy. */
+  base(tensor: number): tf.Tensor {
+    const c = this.layout.chunks.findIndex((chunk) => chunk.tensors.includes(tensor));
+    const chunk = this.layout.chunks[c];
+    return this.layout.cut(this.#base[c], chunk, chunk.tensors.indexOf(tensor));
+  }
+
+  /**
+   * Packs a tick into one vector, kept; `read` takes its values. `extra` is a small vector of the caller's that
+   * travels along.
+   */
+  measure(extra: tf.Tensor1D): tf.Tensor1D {
+    return tf.tidy(() => {
+      const pieces: tf.Tensor1D[] = [this.gradients.counters()];
+      const tracked = new Map(this.#trackers.map(({ tensor, tracker }) => [tensor, tracker]));
+      const subspaces: tf.Tensor1D[] = [];
+      this.layout.chunks.forEach((chunk, c) => {
+        const live = this.layout.join(chunk, (t) => this.layout.tensors[t].variable);
+        const tau = tf.sub(live, this.#base[c]) as tf.Tensor1D;
+        const sums = this.layout.tensorSums(c, this.#rows(c, tau));
+        pieces.push(tf.reshape(sums, [sums.size]));
+        chunk.tensors.forEach((t, index) => {
+          const tracker = tracked.get(t);
+          if (tracker) {
+            subspaces.push(...tracker.measure(this.layout.cut(tau, chunk, index) as tf.Tensor2D));
+          }
+        });
+      });
+      return tf.keep(tf.concat([...pieces, ...subspaces, extra]));
+    });
+  }
+
+  #rows(c: number, tau: tf.Tensor1D): tf.Tensor1D[] {
+    const sums = (vector: tf.Tensor) => this.layout.blockSums(vector as tf.Tensor1D);
+    const gradient = this.gradients.average(c);
+    const rows = [sums(tf.square(tau)), sums(tf.square(gradient))];
+    this.#references.forEach((_, r) => {
+      const other = this.#taus[r][c];
+      rows.push(sums(tf.mul(tau, other)), sums(tf.squaredDifference(tau, other)));
+      const otherGradient = this.#referenceGradients[r]?.[c];
+      if (otherGradient) {
+        rows.push(sums(tf.mul(gradient, otherGradient)), sums(tf.squaredDifference(gradient, otherGradient)));
+      } else {
+        const none = tf.fill(rows[0].shape, Number.NaN) as tf.Tensor1D;
+        rows.push(none, none);
+      }
+    });
+    return rows;
+  }
+
+  /** The values of a packed tick, in order of measuring; also advances the tracked subspaces. */
+  read(values: Float32Array): Reading {
+    const { tensors, chunks } = this.layout;
+    const count = this.#references.length;
+    const pair = new Float32Array(count * tensors.length * PAIR_WIDTH).fill(Number.NaN);
+    const live = new Float32Array(tensors.length * SIDE_WIDTH).fill(Number.NaN);
+    const folded = values[0] < 1;
+    const nonFinite = values[1];
+    let at = 2;
+    for (const chunk of chunks) {
+      const width = chunk.tensors.length;
+      const sum = (row: number, column: number) => values[at + row * width + column];
+      chunk.tensors.forEach((t, column) => {
+        live[t * SIDE_WIDTH + SIDE.tauNorm] = sum(0, column);
+        live[t * SIDE_WIDTH + SIDE.gradientNorm] = folded ? sum(1, column) : Number.NaN;
+        for (let r = 0; r < count; r++) {
+          const cell = (r * tensors.length + t) * PAIR_WIDTH;
+          const row = LIVE_ROWS + r * ROWS_PER_REFERENCE;
+          pair[cell + PAIR.tauDot] = sum(row, column);
+          pair[cell + PAIR.tauDistance] = sum(row + 1, column);
+          pair[cell + PAIR.gradientDot] = folded ? sum(row + 2, column) : Number.NaN;
+          pair[cell + PAIR.gradientDistance] = folded ? sum(row + 3, column) : Number.NaN;
+        }
+      });
+      at += (LIVE_ROWS + count * ROWS_PER_REFERENCE) * width;
+    }
+    // Measured chunk by chunk, which is the order of the tensors, and so of the trackers.
+    for (const { tensor: t, tracker } of this.#trackers) {
+      const overlaps = tracker.finish(values.subarray(at, at + tracker.size));
+      at += tracker.size;
+      live[t * SIDE_WIDTH + SIDE.leftK] = tracker.k;
+      live[t * SIDE_WIDTH + SIDE.rightK] = tracker.k;
+      const turned = tensors[t].permutation !== null;
+      overlaps.forEach(({ rows, columns }, r) => {
+        const cell = (r * tensors.length + t) * PAIR_WIDTH;
+        // The left singular vectors live in the output space: the columns of a [in, out] kernel.
+        pair[cell + PAIR.leftTop] = turned ? columns : rows;
+        pair[cell + PAIR.rightTop] = turned ? rows : columns;
+      });
+    }
+    return {
+      nonFinite,
+      extra: values.subarray(at),
+      statistics: {
+        references: this.#references.map(({ name }) => name),
+        tensors: tensors.map(({ name, shape }) => ({ name, shape })),
+        pair,
+        live,
+        ref: this.#referenceSides.slice(),
+        gradient: folded ? this.#recipe : null,
+        referenceGradients: this.#references.map(({ gradientRecipe }) => gradientRecipe),
+        absent: {
+          ...(folded ? {} : { gradient: 'no gradient of the live model has been folded yet' }),
+          bottom: 'the slow lane is not measured',
+          spectra: 'the slow lane is not measured',
+          functional: 'the slow lane is not measured',
+        },
+      },
+    };
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#base, ...this.#taus.flat(), ...this.#referenceGradients.flatMap((g) => g ?? [])]);
+    for (const { tracker } of this.#trackers) {
+      tracker.dispose();
+    }
+    this.gradients.dispose();
+    this.layout.dispose();
+  }
+}
+
+function makeTrackers(
+  tensors: readonly SharedTensor[],
+  references: readonly Reference[],
+  options: { k: number; powerIterations: number },
+): { tensor: number; tracker: SubspaceTracker }[] {
+  const trackers: { tensor: number; tracker: SubspaceTracker }[] = [];
+  tensors.forEach(({ name, variable, permutation }, tensor) => {
+    if (variable.rank !== 2) {
+      return;
+    }
+    const stored = references.map((reference): StoredSubspace | null => {
+      const subspace = reference.subspaces.get(name);
+      if (!subspace) {
+        return null;
+      }
+      const { k, left, right } = subspace;
+      return permutation ? { k, rows: right, columns: left } : { k, rows: left, columns: right };
+    });
+    if (stored.some((subspace) => subspace !== null)) {
+      const shape = variable.shape as [number, number];
+      const tracker = new SubspaceTracker(shape, stored, {
+        k: options.k,
+        iterations: options.powerIterations,
+        seed: name,
+      });
+      trackers.push({ tensor, tracker });
+    }
+  });
+  return trackers;
+}
+
+function referenceSides(tensors: readonly SharedTensor[], references: readonly Reference[]): Float32Array {
+  const sides = new Float32Array(references.length * tensors.length * SIDE_WIDTH);
+  references.forEach((reference, r) => {
+    const place = new Map(reference.tensors.map(({ name }, index) => [name, index]));
+    tensors.forEach(({ name, shape }, t) => {
+      const cell = (r * tensors.length + t) * SIDE_WIDTH;
+      const k = shape.length === 2 ? (reference.subspaces.get(name)?.k ?? 0) : 0;
+      sides[cell + SIDE.tauNorm] = reference.norms[place.get(name) as number];
+      sides[cell + SIDE.gradientNorm] = squaredNorm(reference.gradient?.get(name)?.data);
+      sides[cell + SIDE.leftK] = k;
+      sides[cell + SIDE.rightK] = k;
+    });
+  });
+  return sides;
+}
+
+function squaredNorm(data: Float32Array | undefined): number {
+  if (!data) {
+    return Number.NaN;
+  }
+  let sum = 0;
+  for (const value of data) {
+    sum += value * value;
+  }
+  return sum;
+}

@@ -1,0 +1,151 @@
+import * as tf from '@tensorflow/tfjs';
+import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { registerWasmKernels } from './wasm-kernels.js';
+
+export const BACKEND_NAMES = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+export type BackendChoice = BackendName | 'auto';
+
+export interface OpenedBackend {
+  readonly name: BackendName;
+  /** library or adapter, for people */
+  readonly description: string;
+  /** backends tried before this one, and why they did not open */
+  readonly rejected: readonly {
+    readonly name: BackendName;
+    readonly reason: string;
+    readonly advice: string;
+  }[];
+}
+
+interface Opener {
+  /** loads and initialises; returns a description; throws where it can't */
+  open(): Promise<{ description: string; software?: boolean }>;
+  /** what to install or do where it does not open */
+  readonly advice: string;
+}
+
+const OPENERS: Record<BackendName, Opener> = {
+  tensorflow: {
+    open: openTensorflow,
+    advice:
+      'install @tensorflow/tfjs-node-gpu (CUDA) or @tensorflow/tfjs-node (CPU) beside mergeguard; its install downloads libtensorflow',
+  },
+  webgpu: {
+    open: openWebgpu,
+    advice: 'install a Vulkan, Metal or D3D12 driver for your GPU, and the npm package webgpu',
+  },
+  wasm: { open: openWasm, advice: 'reinstall @tensorflow/tfjs-backend-wasm' },
+  cpu: { open: openCpu, advice: 'reinstall @tensorflow/tfjs' },
+};
+
+/**
+ * Opens a tfjs backend and makes it the active one. `auto` takes the first that opens of tensorflow, webgpu
+ * (hardware adapters only), wasm, cpu. Throws a MergeguardError when the one asked for does not open.
+ */
+export async function openBackend(choice: BackendChoice = 'auto'): Promise<OpenedBackend> {
+  const candidates: readonly BackendName[] = choice === 'auto' ? BACKEND_NAMES : [choice];
+  const rejected: { name: BackendName; reason: string; advice: string }[] = [];
+  for (const name of candidates) {
+    try {
+      const { description, software } = await activate(name);
+      if (choice === 'auto' && software) {
+        throw new Error(`${description} is a software adapter, slower than wasm; --backend ${name} takes it`);
+      }
+      return { name, description, rejected };
+    } catch (error) {
+      rejected.push({ name, reason: firstLine(error), advice: OPENERS[name].advice });
+    }
+  }
+  throw new MergeguardError(
+    listProblems(
+      `backend ${choice} does not open here (\`mergeguard doctor\` shows which do):`,
+      rejected.map(({ name, reason, advice }) => `${name}: ${reason}; ${advice}`),
+    ),
+  );
+}
+
+/** Loads a backend and makes it the active one. */
+async function activate(name: BackendName): Promise<{ description: string; software?: boolean }> {
+  const opened = await OPENERS[name].open();
+  if (!(await tf.setBackend(name))) {
+    throw new Error('tfjs could not initialise it');
+  }
+  await tf.ready();
+  return opened;
+}
+
+async function openTensorflow(): Promise<{ description: string }> {
+  // tfjs-node 4.22 calls util.isNullOrUndefined, which Node 23 removed.
+  const { default: util } = await import('node:util');
+  const legacy = util as unknown as Record<string, unknown>;
+  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  const problems: string[] = [];
+  for (const specifier of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      const loaded = (await import(specifier)) as { version?: Record<string, string> };
+      return { description: `${specifier} ${loaded.version?.['tfjs-node'] ?? ''}`.trim() };
+    } catch (error) {
+      problems.push(firstLine(error));
+    }
+  }
+  throw new Error(problems.join('; '));
+}
+
+async function openWebgpu(): Promise<{ description: string; software: boolean }> {
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  if (globalThis.navigator === undefined) {
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
+  }
+  if (navigator.gpu === undefined) {
+    Object.defineProperty(navigator, 'gpu', { value: create([]), configurable: true });
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter == null) {
+    throw new Error('no Vulkan, Metal or D3D12 adapter found');
+  }
+  await import('@tensorflow/tfjs-backend-webgpu');
+  const { vendor, architecture, device, description } = adapter.info;
+  const name = [vendor, architecture, description || device].filter(Boolean).join(' ') || 'unnamed adapter';
+  return { description: name, software: /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(name) };
+}
+
+async function openWasm(): Promise<{ description: string }> {
+  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  registerWasmKernels();
+  return { description: `@tensorflow/tfjs-backend-wasm ${wasm.version_wasm}` };
+}
+
+async function openCpu(): Promise<{ description: string }> {
+  return { description: 'plain JavaScript, for small models and as a last resort' };
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split("\n")[0].replace(/ imported from .*$/, "").trim();
+}
+
+/** Tries every backend in turn; for `mergeguard doctor` and the contract tests. Leaves the best one active. */
+export async function surveyBackends(): Promise<Survey[]> {
+  const found: Survey[] = [];
+  for (const name of BACKEND_NAMES) {
+    const advice = OPENERS[name].advice;
+    try {
+      const { description } = await activate(name);
+      found.push({ name, opens: true, description, advice });
+    } catch (error) {
+      found.push({ name, opens: false, description: firstLine(error), advice });
+    }
+  }
+  await openBackend('auto');
+  return found;
+}
+
+export interface Survey {
+  readonly name: BackendName;
+  readonly opens: boolean;
+  /** what it is, or why it does not open */
+  readonly description: string;
+  readonly advice: string;
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { VERSION } from '../guard/version.js';
+import { MergeguardError } from '../tensors/errors.js';
+import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
+import { serveCommand } from './serve.js';
+import { watchCommand } from './watch.js';
+
+/** Exit codes: 0 done, 1 failed, 2 bad usage. */
+const FAILED = 1;
+const BAD_USAGE = 2;
+
+const cli = yargs(hideBin(process.argv))
+  .scriptName('mergeguard')
+  .usage(
+    '$0 <command>\n\nWatches a fine-tuning run and says, live, how well the model will merge with others.',
+  )
+  .command(demoCommand)
+  .command(serveCommand)
+  .command(watchCommand)
+  .command(doctorCommand)
+  .demandCommand(1, 'Name a command.')
+  .recommendCommands()
+  .strict()
+  .version(VERSION)
+  .help()
+  .wrap(Math.min(100, process.stderr.columns ?? 100))
+  .exitProcess(false)
+  .fail((message, error) => {
+    throw error ?? new UsageError(message);
+  });
+
+class UsageError extends Error {}
+
+try {
+  await cli.parseAsync();
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(
+      `mergeguard: ${error.message}\n\`mergeguard --help\` lists commands, \`mergeguard COMMAND --help\` options.`,
+    );
+    process.exitCode = BAD_USAGE;
+  } else if (error instanceof MergeguardError) {
+    console.error(`mergeguard: ${error.message}`);
+    process.exitCode = FAILED;
+  } else {
+    console.error(error);
+    process.exitCode = FAILED;
+  }
+}

@@ -1,0 +1,43 @@
+import type { GuardEvent, TickEvent } from '../guard/events.js';
+import { percent, plain } from './text.js';
+import { alertLine, steerLine } from './watch-view.js';
+
+/** An event as one plain line for a log, or null for progress, of which there would be too much. */
+export function eventLine(event: GuardEvent): string | null {
+  switch (event.event) {
+    case 'hello': {
+      const names = event.references.map((reference) => plain(reference.name)).join(', ');
+      return `run      ${plain(event.run)} on ${plain(event.backend)}, references ${names || 'none'}`;
+    }
+    case 'tick':
+      return tickLine(event);
+    case 'alert':
+      return alertLine(event);
+    case 'steer':
+      return steerLine(event);
+    case 'probe': {
+      const truth = `${percent(event.accuracy)} ± ${(100 * event.standardError).toFixed(1)}`;
+      const what = `${plain(event.method)} with ${plain(event.reference)}`;
+      return `probe    step ${event.step}  ${what}: ${truth} on ${event.samples} samples`;
+    }
+    case 'end':
+      return `end      step ${event.step}  ${event.status}${event.reason ? `: ${plain(event.reason)}` : ''}`;
+    case 'progress':
+      return null;
+  }
+}
+
+function tickLine(tick: TickEvent): string {
+  const pairs = tick.pairs.map((pair) => {
+    const scores = pair.scores.map((score) => `${plain(score.method)} ${percent(score.value)}`);
+    return `${plain(pair.reference)}: ${scores.join(', ')}`;
+  });
+  const overhead = `overhead ${percent(tick.cost.overhead)}`;
+  return `tick     step ${tick.step}  ${[...pairs, overhead].join(' | ')}`;
+}
+
+/** An event as one line of JSON, with what JSON leaves alone but terminals obey escaped as well. */
+export function jsonLine(event: GuardEvent): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(event).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+}

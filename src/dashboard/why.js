@@ -1,0 +1,63 @@
+import { breakable, make } from './dom.js';
+import { interval, percent, short, signed } from './format.js';
+import { shownOf } from './state.js';
+
+/** @import { ProbeEvent, Score } from '../guard/events.js' */
+
+/** Why a score has no number to show. @param {Score | undefined} score @param {boolean} raw */
+export function whyNot(score, raw) {
+  if (!score) {
+    return 'the last tick has no score for this pair';
+  }
+  const noBatch = raw && score.value !== null;
+  const fallback = score.reason ?? 'no reason was given';
+  return noBatch ? 'raw accuracy needs a calibration batch of the live task' : fallback;
+}
+
+/**
+ * What a score rests on: basis, the last merge probe, domain violations, contributions.
+ * @param {string} reference
+ * @param {Score} score
+ * @param {ProbeEvent | undefined} probe
+ * @returns {HTMLElement[]}
+ */
+export function explain(reference, score, probe) {
+  /** @type {HTMLElement[]} */
+  const parts = [make('h3', {}, `Why: ${score.method} with ${reference}`)];
+  if (score.value === null) {
+    parts.push(make('p', {}, `No prediction: ${whyNot(score, false)}.`));
+  } else {
+    const basis = score.basis.length > 0 ? score.basis.join(', ') : 'nothing stated';
+    const value = `${percent(score.value)} ${interval(shownOf(score, false))} normalised`;
+    parts.push(make('p', {}, `${value}, ${percent(score.raw)} raw. Rests on: ${basis}.`));
+  }
+  if (probe) {
+    const truth = `${percent(probe.accuracy)} ± ${(100 * probe.standardError).toFixed(1)} (standard error)`;
+    const rest = `${probe.samples} samples, loss ${short(probe.loss)}`;
+    parts.push(make('p', {}, `Merge probe at step ${probe.step}: ${truth}, ${rest}.`));
+  }
+  if (score.outside.length > 0) {
+    const items = score.outside.map(({ metric, value, low, high }) =>
+      make('li', {}, `${metric} is ${short(value)}, fitted on ${short(low)} to ${short(high)}`),
+    );
+    parts.push(make('p', { class: 'outside' }, '⚠ Outside the domain of the fingerprint:'));
+    parts.push(make('ul', {}, ...items));
+  }
+  if (score.contributions.length > 0) {
+    parts.push(make('p', {}, 'Contributions, in points of normalised accuracy:'), contributions(score));
+  }
+  return parts;
+}
+
+/** @param {Score} score */
+function contributions(score) {
+  const most = Math.max(...score.contributions.map((one) => Math.abs(one.points)), 1e-9);
+  const items = score.contributions.map(({ feature, points }) => {
+    const bar = make('span', { class: points < 0 ? 'bar-minus' : 'bar-plus' });
+    bar.style.width = `${(50 * Math.abs(points)) / most}%`;
+    const name = make('span', { class: 'name' }, ...breakable(feature));
+    const number = make('span', { class: 'number' }, signed(points));
+    return make('li', {}, name, make('span', { class: 'track' }, bar), number);
+  });
+  return make('ul', { class: 'contributions' }, ...items);
+}

@@ -1,0 +1,53 @@
+import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { missingFeatures } from './availability.js';
+import type { Fingerprint } from './schema.js';
+
+/**
+ * Holds a fingerprint against what a stream can offer, before the first step.
+ *
+ * @param metrics names of the metrics that the stream can offer
+ * @param methods merge methods that are to be scored
+ * @returns what is limited though it works, a sentence each
+ * @throws MergeguardError when a method is not in the fingerprint, or none of its variants with metrics can be
+ *   used, naming the metrics that are missing
+ */
+export function checkFingerprint(
+  fingerprint: Fingerprint,
+  { metrics, methods }: { readonly metrics: readonly string[]; readonly methods: readonly string[] },
+): string[] {
+  const offered = new Set(metrics);
+  const problems: string[] = [];
+  const limits: string[] = [];
+  for (const method of methods) {
+    if (!Object.hasOwn(fingerprint.methods, method)) {
+      const known = Object.keys(fingerprint.methods).join(', ');
+      problems.push(`${method} is not in it; there are: ${known}`);
+      continue;
+    }
+    const withMetrics = fingerprint.methods[method].variants.filter(({ features }) => features.length > 0);
+    const missing = withMetrics.map((variant) =>
+      missingFeatures(variant, (name) => (offered.has(name) ? 0 : null)),
+    );
+    const usable = missing.findIndex((names) => names.length === 0);
+    if (withMetrics.length === 0) {
+      limits.push(`${method}: predicted from task effects alone, the fingerprint has no metrics for it`);
+    } else if (usable < 0) {
+      const least = missing.reduce((a, b) => (b.length < a.length ? b : a));
+      problems.push(`${method} needs ${least.join(', ')}, which this stream does not offer`);
+    } else if (usable > 0) {
+      limits.push(
+        `${method}: predicted by the variant "${withMetrics[usable].name}", ` +
+          `since the stream does not offer ${missing[0].join(', ')}`,
+      );
+    }
+  }
+  if (problems.length > 0) {
+    throw new MergeguardError(
+      listProblems(
+        `the fingerprint ${fingerprint.name} can not be used here (choose other methods or fit another fingerprint):`,
+        problems,
+      ),
+    );
+  }
+  return limits;
+}

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { checksumOf } from './checksum.js';
+import { FILE_VERSION, type Fingerprint, FORMAT, fingerprintSchema } from './schema.js';
+
+/**
+ * Reads and checks a fingerprint.
+ *
+ * @param nameOrPath a bare name is one that is shipped (`demo`), anything with a slash or `.json` is a path
+ * @throws MergeguardError for an unknown name (listing the shipped ones) or a missing, malformed, tampered or
+ *   newer file
+ */
+export async function loadFingerprint(nameOrPath: string): Promise<Fingerprint> {
+  const bare = !/[\\/]|\.json$/.test(nameOrPath);
+  const path = bare ? join(shippedFolder(), `${nameOrPath}.json`) : nameOrPath;
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (bare) {
+      const names = await shippedFingerprints();
+      throw new MergeguardError(
+        `no fingerprint is called "${nameOrPath}"; shipped: ${names.join(', ') || 'none'}; ` +
+          'for a file of your own give its path',
+      );
+    }
+    throw new MergeguardError(
+      `the fingerprint ${path} can not be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return parseFingerprint(text, path);
+}
+
+/** Names of the fingerprints that come with the package. */
+export async function shippedFingerprints(): Promise<string[]> {
+  const folder = shippedFolder();
+  const files = existsSync(folder) ? await readdir(folder) : [];
+  return files
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .sort();
+}
+
+/** @param path only for the error messages */
+export function parseFingerprint(text: string, path: string): Fingerprint {
+  const refuse = (reason: string) => new MergeguardError(`the fingerprint ${path} is refused: ${reason}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw refuse(`it is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
+  const { format, version, checksum, ...rest } = (json ?? {}) as Record<string, unknown>;
+  if (format !== FORMAT) {
+    throw refuse(`its format is ${JSON.stringify(format)}, not "${FORMAT}"`);
+  }
+  if (typeof version === 'number' && version > FILE_VERSION) {
+    throw refuse(`it has version ${version}, this mergeguard reads up to ${FILE_VERSION}; update mergeguard`);
+  }
+  const parsed = fingerprintSchema.safeParse(json);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`,
+    );
+    throw refuse(listProblems('it is malformed:', problems));
+  }
+  if (checksumOf({ format, version, ...rest }) !== checksum) {
+    throw refuse('its checksum does not fit its content: it was changed after it was written; fit it again');
+  }
+  return parsed.data;
+}
+
+export async function writeFingerprint(path: string, fingerprint: Fingerprint): Promise<void> {
+  const { checksum: _, ...content } = fingerprint;
+  const checked = fingerprintSchema.parse({ ...content, checksum: checksumOf(content) });
+  await writeFile(path, `${JSON.stringify(checked, null, 1)}\n`);
+}
+
+/** config/fingerprints of the package that this file is part of, run from source or from dist. */
+function shippedFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) {
+      throw new Error('no package.json above the fingerprint module');
+    }
+    folder = parent;
+  }
+  return join(folder, 'config', 'fingerprints');
+}

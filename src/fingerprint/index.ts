@@ -1,0 +1,10 @@
+export { checkFingerprint } from './check.js';
+export { describeFingerprint } from './describe.js';
+export { loadFingerprint, parseFingerprint, shippedFingerprints, writeFingerprint } from './file.js';
+export { EFFECTS, type FitOptions, fitFingerprint } from './fit.js';
+export { EFFECT_PENALTY, objective, type Program, type Solution } from './program.js';
+export { type Fingerprint, fingerprintSchema, type MethodFingerprint, type Variant } from './schema.js';
+export { EFFECT_FEATURE, type PairScore, type ScoreInput, SELF_PROBE_FEATURE, scorePair } from './score.js';
+export { solveProgram } from './solve.js';
+export { type PoolOptions, SolverPool, solveInWorker } from './solver-pool.js';
+export { checkTable, type TableRow } from './table.js';

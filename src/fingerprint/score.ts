@@ -1,0 +1,191 @@
+import type { PairMetrics, SelfProbe } from '../metrics/index.js';
+import {
+  type GradientKinds,
+  gradientMismatch,
+  missingFeatures,
+  reasonOf,
+  selfProbeRatio,
+} from './availability.js';
+import { linearShare } from './combine.js';
+import { applyScaling } from './scaling.js';
+import { type Fingerprint, type Interval, isGradientMetric, type Variant } from './schema.js';
+import { normalHalfWidth } from './statistics.js';
+import { HIGHEST_ACCURACY } from './table.js';
+
+export interface ScoreInput {
+  readonly method: string;
+  readonly metrics: PairMetrics;
+  readonly reference: string;
+  readonly gradientKinds: GradientKinds;
+  readonly selfProbe: SelfProbe | null;
+}
+
+/** The guard's Score without `raw`. */
+export interface PairScore {
+  method: string;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  level: number;
+  /** false too where none of the metrics could be looked at, though the fingerprint has some */
+  inDomain: boolean;
+  outside: { metric: string; value: number; low: number; high: number }[];
+  /** points that each part moves the prediction from the fit's typical pair, largest first */
+  contributions: { feature: string; points: number }[];
+  basis: string[];
+  reason?: string;
+}
+
+/** Names beside those of metrics in `contributions` and `outside`. */
+export const EFFECT_FEATURE = 'reference effect';
+export const SELF_PROBE_FEATURE = 'self-probe';
+
+/**
+ * Predicts the normalised accuracy of merging the live model with one reference.
+ *
+ * The richest variant whose weighted metrics are all there is used; where there is none, the reference's
+ * effect alone. The live task always has the mean effect. A reference that the fit did not know has it too,
+ * and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
+ * was taken, both predictions are combined by inverse variance. value, low and high are cut to 0..1.2, the
+ * range that outcomes of a table may have.
+ */
+export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScore {
+  const { level, methods } = fingerprint;
+  const { method } = input;
+  if (!Object.hasOwn(methods, method)) {
+    return nothing(method, level, `the fingerprint ${fingerprint.name} knows no method ${method}`);
+  }
+  const { variants, selfProbe } = methods[method];
+  const mismatch = gradientMismatch(fingerprint, input.gradientKinds);
+  const lookUp = (name: string): number | null => {
+    const metric = input.metrics[name];
+    return metric === undefined || metric.value === null || (mismatch !== null && isGradientMetric(name))
+      ? null
+      : metric.value;
+  };
+  const missing = missingFeatures(variants[0], lookUp);
+  const reasons = missing.length === 0 ? [] : [reasonOf(missing, mismatch, input.metrics)];
+  const variant =
+    missing.length === 0 ? variants[0] : variants.find((each) => missingFeatures(each, lookUp).length === 0);
+  if (variant === undefined) {
+    return nothing(method, level, reasons.join('; '));
+  }
+
+  const outside: PairScore['outside'] = [];
+  const parts: { feature: string; amount: number }[] = [];
+  let sum = variant.intercept;
+  for (const feature of variant.features) {
+    const value = lookUp(feature.name);
+    if (value === null) {
+      continue;
+    }
+    if (value < feature.low || value > feature.high) {
+      outside.push({ metric: feature.name, value, low: feature.low, high: feature.high });
+    }
+    const amount = feature.weight * applyScaling(feature, value);
+    sum += amount;
+    parts.push({ feature: feature.name, amount });
+  }
+  const known = Object.hasOwn(variant.effects, input.reference);
+  if (known) {
+    sum += variant.effects[input.reference];
+    parts.push({ feature: EFFECT_FEATURE, amount: variant.effects[input.reference] });
+  }
+  const spread = known ? 0 : variant.effectSpread;
+
+  const probe = selfProbeRatio(selfProbe, input.selfProbe);
+  if (typeof probe === 'string') {
+    reasons.push(probe);
+  }
+  let value = sum;
+  let share = 1;
+  let intervals = variant.intervals;
+  if (selfProbe !== null && typeof probe === 'number' && variant.combined !== null) {
+    share = linearShare(Math.hypot(variant.deviation, spread), selfProbe.deviation);
+    const line = selfProbe.offset + selfProbe.slope * probe;
+    value = share * sum + (1 - share) * line;
+    intervals = variant.combined.intervals;
+    if (probe < selfProbe.low || probe > selfProbe.high) {
+      outside.push({ metric: SELF_PROBE_FEATURE, value: probe, low: selfProbe.low, high: selfProbe.high });
+    }
+    for (const part of parts) {
+      part.amount *= share;
+    }
+    parts.push({ feature: SELF_PROBE_FEATURE, amount: (1 - share) * (line - variant.intercept) });
+  }
+  const half = Math.hypot(halfWidthOf(intervals, level), share * spread * normalFor(level));
+  if (value < 0 || value > HIGHEST_ACCURACY) {
+    reasons.push(`the prediction of ${value.toFixed(2)} was cut to 0..${HIGHEST_ACCURACY}`);
+  }
+  const score: PairScore = {
+    method,
+    value: cut(value),
+    low: cut(value - half),
+    high: cut(value + half),
+    level,
+    inDomain: outside.length === 0 && (variant.features.length > 0 || variants[0].features.length === 0),
+    outside,
+    contributions: parts
+      .filter(({ amount }) => amount !== 0)
+      .sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount))
+      .map(({ feature, amount }) => ({ feature, points: 100 * amount })),
+    basis: basisOf(variant, known, share),
+  };
+  if (reasons.length > 0) {
+    score.reason = reasons.join('; ');
+  }
+  return score;
+}
+
+function basisOf(variant: Variant, known: boolean, share: number): string[] {
+  const basis = variant.features.some(({ weight }) => weight !== 0) ? ['metrics'] : [];
+  if (known) {
+    basis.push('effect');
+  }
+  if (basis.length === 0) {
+    basis.push('mean');
+  }
+  if (share < 1) {
+    basis.push('self-probe');
+  }
+  return basis;
+}
+
+const normals = new Map<number, number>();
+
+/** The same few levels, thousands of times a run. */
+function normalFor(level: number): number {
+  let width = normals.get(level);
+  if (width === undefined) {
+    width = normalHalfWidth(level);
+    normals.set(level, width);
+  }
+  return width;
+}
+
+function halfWidthOf(intervals: readonly Interval[], level: number): number {
+  const interval = intervals.find((each) => each.level === level);
+  if (interval === undefined) {
+    throw new Error(`the fingerprint has no interval of its own level ${level}`);
+  }
+  return interval.halfWidth;
+}
+
+function cut(value: number): number {
+  return Math.min(HIGHEST_ACCURACY, Math.max(0, value));
+}
+
+function nothing(method: string, level: number, reason: string): PairScore {
+  return {
+    method,
+    value: null,
+    low: null,
+    high: null,
+    level,
+    inDomain: false,
+    outside: [],
+    contributions: [],
+    basis: [],
+    reason,
+  };
+}

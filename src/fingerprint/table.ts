@@ -1,0 +1,91 @@
+import { listProblems, MergeguardError } from '../tensors/errors.js';
+
+/** One merged pair: its metrics, and what came out by each merge method. */
+export interface TableRow {
+  /** the live side */
+  readonly taskA: string;
+  /** the reference */
+  readonly taskB: string;
+  /** where in its training task A's model was; rows of one pair may repeat only with different ones */
+  readonly checkpoint?: string | number;
+  /** by metric name; null where it could not be computed */
+  readonly metrics: Readonly<Record<string, number | null>>;
+  /** normalised accuracy of the merge (fraction, 0..1.2) by method; null where it was not run */
+  readonly outcomes: Readonly<Record<string, number | null>>;
+  /** accuracy of task A's model at base + s tau over its accuracy at base + tau; null where not taken */
+  readonly selfProbe: number | null;
+}
+
+/** A row that knows its place in the table. */
+export interface NumberedRow extends TableRow {
+  readonly id: number;
+}
+
+export const LEAST_TASKS = 5;
+export const LEAST_ROWS = 10;
+/** normalised accuracies may pass 1, but one above this is a mistake in the table */
+export const HIGHEST_ACCURACY = 1.2;
+
+/** @throws MergeguardError with every problem of the table, each with its row (counted from 1) and column */
+export function checkTable(rows: readonly TableRow[]): void {
+  const problems: string[] = [];
+  const seen = new Map<string, number>();
+  rows.forEach((row, i) => {
+    const at = `row ${i + 1} (${row.taskA}, ${row.taskB})`;
+    if (row.taskA === row.taskB) {
+      problems.push(`${at}: a pair of a task with itself`);
+    }
+    const key = JSON.stringify([row.taskA, row.taskB, row.checkpoint ?? null]);
+    const before = seen.get(key);
+    if (before !== undefined) {
+      const where = row.checkpoint === undefined ? '' : ` at checkpoint ${row.checkpoint}`;
+      problems.push(`${at}: the same pair${where} as row ${before}`);
+    }
+    seen.set(key, before ?? i + 1);
+    for (const [name, value] of Object.entries(row.metrics)) {
+      if (value !== null && !Number.isFinite(value)) {
+        problems.push(`${at}, column ${name}: ${value} is not a finite number`);
+      }
+    }
+    for (const [name, value] of Object.entries(row.outcomes)) {
+      if (value !== null && !(value >= 0 && value <= HIGHEST_ACCURACY)) {
+        problems.push(`${at}, column ${name}: accuracy ${value} is outside 0..${HIGHEST_ACCURACY}`);
+      }
+    }
+    if (row.selfProbe !== null && !(Number.isFinite(row.selfProbe) && row.selfProbe >= 0)) {
+      problems.push(`${at}, column selfProbe: ${row.selfProbe} is not an accuracy ratio (0 or more)`);
+    }
+  });
+  const size = sizeProblem(rows);
+  if (size !== null) {
+    problems.push(size);
+  }
+  if (problems.length > 0) {
+    throw new MergeguardError(listProblems('the table can not be fitted:', problems));
+  }
+}
+
+/** What is missing for a fit, or null. */
+export function sizeProblem(rows: readonly TableRow[]): string | null {
+  const tasks = tasksOf(rows).length;
+  const pairs = new Set(rows.map((row) => JSON.stringify([row.taskA, row.taskB].sort()))).size;
+  return tasks < LEAST_TASKS || pairs < LEAST_ROWS
+    ? `${tasks} tasks and ${pairs} different pairs; at least ${LEAST_TASKS} tasks and ${LEAST_ROWS} pairs are needed`
+    : null;
+}
+
+/** Every task of either side, in order of appearance. */
+export function tasksOf(rows: readonly TableRow[]): string[] {
+  return [...new Set(rows.flatMap((row) => [row.taskA, row.taskB]))];
+}
+
+/**
+ * In a directed table the sides differ: it has checkpoints, or a pair in both orders. Then only task A is
+ * what a live model will be; in an undirected one either task may be.
+ */
+export function isDirected(rows: readonly TableRow[]): boolean {
+  const pairs = new Set(rows.map((row) => JSON.stringify([row.taskA, row.taskB])));
+  return rows.some(
+    (row) => row.checkpoint !== undefined || pairs.has(JSON.stringify([row.taskB, row.taskA])),
+  );
+}

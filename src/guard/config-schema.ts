@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { TERMS } from '../steering/index.js';
+import { RULES } from './rules/index.js';
+
+/** Steps given by the user, or found by the guard within its overhead budget. */
+const cadence = z.union([z.literal('auto'), z.number().int().min(1)]).default('auto');
+
+const tap = z.strictObject({
+  every: cadence.describe('steps between two ticks; auto: as often as the overhead budget allows'),
+  minimumEvery: z.number().int().min(1).default(10).describe('auto never ticks more often than this'),
+  foldStride: cadence.describe('every n-th gradient is folded into the moving average; auto: by the budget'),
+  gradientDecay: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .describe('decay of the moving average of the gradient, per folded step; 0 keeps the last gradient only'),
+  powerIterations: z
+    .number()
+    .int()
+    .min(1)
+    .max(10)
+    .default(1)
+    .describe('block power iterations a tick that track the top-k subspaces of the live model'),
+  k: z.number().int().min(1).max(64).default(10).describe('singular vectors in a subspace; the study has 10'),
+});
+
+const gradient = z.strictObject({
+  batch: z
+    .number()
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('samples in one gradient evaluation; null: not known'),
+  reduction: z.enum(['mean', 'sum']).default('mean').describe('how the loss is reduced over the batch'),
+  clipped: z.boolean().default(false).describe('gradients are clipped before the guard sees them'),
+  accumulated: z.number().int().min(1).default(1).describe('micro-batches accumulated into one gradient'),
+  lossScale: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('factor still multiplied into the gradient (mixed precision)'),
+});
+
+const selfProbe = z.strictObject({
+  enabled: z.boolean().default(true).describe('evaluate the live model at base + scale tau now and then'),
+  scale: z.number().gt(0).max(2).default(0.5).describe('s of base + s tau'),
+  every: cadence.describe('steps between two self-probes; auto: by the budget'),
+  samples: z
+    .number()
+    .int()
+    .min(1)
+    .default(128)
+    .describe('calibration samples evaluated; with 8 it is worse than no probe, with 128 within 1.7 points'),
+});
+
+const server = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('address to listen on; the default is reached from here only'),
+  port: z.number().int().min(0).max(65535).default(7337).describe('port; 0: any free one'),
+});
+
+/** What every term's options have in common; the rest is the term's own (`TermInfo.parameters`). */
+export interface TermOptions {
+  readonly [parameter: string]: unknown;
+  /** 0 turns the term off */
+  readonly strength: number;
+}
+
+/** One key per rule, with the options that the rule itself declares. */
+function alertsSchema() {
+  type Shape = { [Name in keyof typeof RULES]: z.ZodPrefault<(typeof RULES)[Name]['options']> };
+  const entries = Object.entries(RULES).map(([name, { options }]) => {
+    const schema: z.ZodObject = options;
+    return [name, schema.prefault({})];
+  });
+  return z.strictObject(Object.fromEntries(entries) as Shape);
+}
+
+/** One key per term, with the parameters that the term itself declares. */
+function steeringSchema() {
+  type Shape = Record<string, z.ZodType<TermOptions, Record<string, unknown>>>;
+  const entries = TERMS.map((term) => [term.name, term.parameters.prefault({})]);
+  return z.strictObject(Object.fromEntries(entries) as Shape);
+}
+
+/**
+ * Everything that can be set, with its default: config/guard.yaml says the same for people. Every option may be
+ * left out; an option that is not here is an error.
+ */
+export const configSchema = z.strictObject({
+  run: z.string().min(1).nullable().default(null).describe('name of the run; null: one is made up'),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe('a failure of the guard stops the training; false: it becomes an alert'),
+  overhead: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.02)
+    .describe('share of step time that folding, ticks and self-probes together may cost'),
+  tap: tap.prefault({}),
+  gradient: gradient.prefault({}).describe('how the training makes its gradients'),
+  selfProbe: selfProbe.prefault({}),
+  fingerprint: z
+    .string()
+    .min(1)
+    .nullable()
+    .default('demo')
+    .describe('name of a shipped fingerprint or path of a fingerprint file; null: no scores'),
+  methods: z
+    .union([z.literal('all'), z.array(z.string().min(1)).min(1)])
+    .default('all')
+    .describe('merge methods to predict; all: every method of the fingerprint'),
+  alerts: alertsSchema().prefault({}),
+  steering: steeringSchema().prefault({}),
+  server: server.prefault({}),
+});
+
+export type GuardConfig = z.output<typeof configSchema>;
+/** The same with everything optional: what a program or a YAML file gives. */
+export type GuardConfigInput = z.input<typeof configSchema>;
+
+/** The JSON Schema of guard.yaml, for editors; config/guard.schema.json is its copy. */
+export function configJsonSchema(): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(configSchema, { io: 'input' });
+}

@@ -1,0 +1,152 @@
+import { type Observable, Subject } from 'rxjs';
+import { checkFingerprint, type Fingerprint } from '../fingerprint/index.js';
+import { metricNames } from '../metrics/index.js';
+import { Alerts, type Failure, InternalAlerts, type Moment, messageOf } from './alerts.js';
+import type { GuardConfig } from './config-schema.js';
+import { conflate } from './conflate.js';
+import { EventStream } from './event-stream.js';
+import type { EndEvent, GuardEvent, SteerEvent, TickEvent } from './events.js';
+import { buildTick, type TickContext } from './tick.js';
+import type { Guard, Observation, RunSetup } from './types.js';
+import { VERSION } from './version.js';
+
+/**
+ * Starts the guard of one run. `hello` is the first event, followed by `steer` where the configuration switches
+ * terms on. Once it stands, nothing in it throws: a failure becomes an alert of the rule `internal`.
+ * @param fingerprint what scores are predicted with; null: metrics and alerts without scores
+ * @throws MergeguardError when the fingerprint lacks a chosen method or needs metrics that are not streamed
+ */
+export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
+  const methods = fingerprint === null ? [] : chosenMethods(config, fingerprint);
+  const guard = new LocalGuard({ run: setup.run, fingerprint, methods }, config);
+  guard.publish({
+    event: 'hello',
+    ...guard.now(),
+    version: VERSION,
+    protocol: 1,
+    backend: setup.backend,
+    references: setup.references,
+    methods,
+    fingerprint: fingerprint?.name ?? null,
+    coverage: setup.coverage,
+    config,
+  });
+  const terms = fixedTerms(config);
+  if (terms.length > 0) {
+    const reason = 'fixed strengths from the configuration';
+    guard.publish({ event: 'steer', ...guard.now(), terms, lifetimeSteps: null, reason });
+  }
+  return guard;
+}
+
+function chosenMethods(config: GuardConfig, fingerprint: Fingerprint): string[] {
+  const methods = config.methods === 'all' ? Object.keys(fingerprint.methods) : [...new Set(config.methods)];
+  checkFingerprint(fingerprint, { metrics: metricNames, methods });
+  return methods;
+}
+
+/** The terms that the configuration gives a strength. */
+function fixedTerms(config: GuardConfig): SteerEvent['terms'] {
+  return Object.entries(config.steering)
+    .filter(([, { strength }]) => strength > 0)
+    .map(([term, { strength, ...parameters }]) => ({ term, strength, parameters }));
+}
+
+/** A guard in this process. */
+class LocalGuard implements Guard {
+  readonly #stream = new EventStream();
+  readonly events: Observable<GuardEvent> = this.#stream.events;
+  readonly #observations = new Subject<Waiting>();
+  readonly #internal = new InternalAlerts();
+  readonly #context: TickContext;
+  readonly #alerts: Alerts;
+  /** resolves when `close` was called and everything observed has been worked on */
+  readonly #drained: Promise<void>;
+  #closing: Promise<void> | null = null;
+  #step = 0;
+
+  constructor(context: TickContext, config: GuardConfig) {
+    this.#context = context;
+    this.#alerts = new Alerts(config.alerts);
+    const worked = this.#observations.pipe(conflate(replace, (waiting) => this.#work(waiting)));
+    this.#drained = new Promise((resolve) => {
+      worked.subscribe({
+        next: (events) => this.#emit(events),
+        complete: resolve,
+      });
+    });
+  }
+
+  observe(observation: Observation): void {
+    try {
+      const { nonFinite, perturbed } = observation.skipped;
+      this.#observations.next({ observation, dropped: { ticks: 0, nonFinite, perturbed } });
+    } catch (error) {
+      const failures = [{ message: `observation: ${messageOf(error)}` }];
+      this.#emit(this.#internal.check(failures, this.now()));
+    }
+  }
+
+  /** An `end` closes the guard; what comes after the end is ignored. */
+  publish(event: GuardEvent): void {
+    if (event.event === 'end') {
+      void this.close(event.status, event.summary, event.reason);
+      return;
+    }
+    this.#step = Math.max(this.#step, event.step);
+    this.#stream.emit(event);
+  }
+
+  close(status: EndEvent['status'], summary: Record<string, unknown> = {}, reason?: string): Promise<void> {
+    this.#closing ??= this.#drained.then(() => {
+      const end: EndEvent = { event: 'end', ...this.now(), status, summary };
+      this.#stream.emit(reason === undefined ? end : { ...end, reason });
+    });
+    this.#observations.complete();
+    return this.#closing;
+  }
+
+  #emit(events: readonly GuardEvent[]): void {
+    for (const event of events) {
+      this.publish(event);
+    }
+  }
+
+  now(): Moment {
+    return { run: this.#context.run, time: new Date().toISOString(), step: this.#step };
+  }
+
+  /** The events of one observation. Never throws. */
+  #work({ observation, dropped }: Waiting): GuardEvent[] {
+    const events: GuardEvent[] = [];
+    const failures: Failure[] = [];
+    let moment = this.now();
+    try {
+      const { tick, failures: found } = buildTick(observation, dropped, this.#context);
+      failures.push(...found);
+      moment = { run: tick.run, time: tick.time, step: tick.step };
+      events.push(tick);
+      const checked = this.#alerts.check(tick, observation.statistics);
+      failures.push(...checked.failures);
+      events.push(...checked.alerts);
+    } catch (error) {
+      failures.push({ message: `tick: ${messageOf(error)}` });
+    }
+    return [...events, ...this.#internal.check(failures, moment)];
+  }
+}
+
+/** An observation in the waiting slot, and what was lost since the tick before: by it and by those it replaced. */
+interface Waiting {
+  readonly observation: Observation;
+  readonly dropped: TickEvent['dropped'];
+}
+
+function replace(older: Waiting, newer: Waiting): Waiting {
+  const dropped = {
+    ticks: older.dropped.ticks + 1 + newer.dropped.ticks,
+    nonFinite: older.dropped.nonFinite + newer.dropped.nonFinite,
+    perturbed: older.dropped.perturbed + newer.dropped.perturbed,
+  };
+  return { observation: newer.observation, dropped };
+}

@@ -1,0 +1,12 @@
+export { loadConfig, parseConfig, resolveConfig } from './config.js';
+export {
+  configJsonSchema,
+  configSchema,
+  type GuardConfig,
+  type GuardConfigInput,
+  type TermOptions,
+} from './config-schema.js';
+export * from './events.js';
+export { createGuard } from './guard.js';
+export type { Guard, Observation, RunSetup } from './types.js';
+export { VERSION } from './version.js';

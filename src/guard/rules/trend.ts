@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { domainNote, predictedAccuracy } from './predicted.js';
+import { commonOptions, defineRule, type Reading } from './rule.js';
+import { counted, percent, threshold } from './words.js';
+
+const options = z
+  .strictObject({
+    ...commonOptions('warning'),
+    drop: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.03)
+      .describe('raised when the predicted accuracy falls by this fraction over the window'),
+    clearDrop: z
+      .number()
+      .min(-1)
+      .max(1)
+      .default(0.01)
+      .describe('cleared when it falls by no more than this over the window'),
+    ticks: z.number().int().min(3).max(200).default(10).describe('ticks in the window'),
+  })
+  .superRefine(({ clearDrop, drop }, context) => {
+    if (clearDrop > drop) {
+      const message = `is ${clearDrop}, but must be at most alerts.trend.drop (${drop})`;
+      context.addIssue({ code: 'custom', path: ['clearDrop'], message });
+    }
+  });
+
+interface Series {
+  readonly quantity: 'raw' | 'normalised';
+  readonly steps: number[];
+  readonly values: number[];
+}
+
+/**
+ * Predicted accuracy falling over the last ticks, per reference and merge method. The fall is the Theil-Sen slope
+ * (median of the slopes of all pairs; Sen 1968) times the steps that the window spans, so that a single odd tick
+ * raises nothing. A tick without a prediction is left out; a change between raw and normalised starts afresh.
+ */
+export const trend = defineRule({
+  options,
+  create: ({ drop, clearDrop, ticks }) => {
+    const seen = new Map<string, Series>();
+    return (tick) => {
+      const readings: Reading[] = [];
+      for (const pair of tick.pairs) {
+        for (const score of pair.scores) {
+          const predicted = predictedAccuracy(score);
+          if (predicted === null) {
+            continue;
+          }
+          const key = JSON.stringify([pair.reference, score.method]);
+          let series = seen.get(key);
+          if (series?.quantity !== predicted.quantity) {
+            series = { quantity: predicted.quantity, steps: [], values: [] };
+            seen.set(key, series);
+          }
+          extend(series, tick.step, predicted.value, ticks);
+          if (series.values.length < ticks) {
+            continue;
+          }
+          const span = tick.step - series.steps[0]!;
+          // 0 - x, so that no trend is 0 and not -0
+          const fall = 0 - theilSen(series.steps, series.values) * span;
+          readings.push({
+            reference: pair.reference,
+            method: score.method,
+            signal: fall >= drop ? 'raise' : fall <= clearDrop ? 'clear' : 'hold',
+            evidence: { fall, [predicted.quantity]: predicted.value, drop, clearDrop, steps: span },
+            describe: (state) => ({
+              title:
+                state === 'raised'
+                  ? `merging with ${pair.reference} by ${score.method} is getting worse: ${percent(fall)} in ${counted(span, 'step')} (alert at ${threshold(drop)})`
+                  : `merging with ${pair.reference} by ${score.method} is no longer getting worse`,
+              text: `Predicted ${predicted.quantity} accuracy is ${percent(predicted.value)} now; the trend is taken over the last ${counted(ticks, 'tick')}.${domainNote(score)}`,
+            }),
+          });
+        }
+      }
+      return readings;
+    };
+  },
+});
+
+function extend(series: Series, step: number, value: number, most: number): void {
+  series.steps.push(step);
+  series.values.push(value);
+  if (series.values.length > most) {
+    series.steps.shift();
+    series.values.shift();
+  }
+}
+
+/** Median of (y[j] - y[i]) / (x[j] - x[i]) over all pairs with different x; 0 where there is none. O(n² log n). */
+export function theilSen(x: readonly number[], y: readonly number[]): number {
+  const slopes: number[] = [];
+  for (let i = 0; i < x.length; i++) {
+    for (let j = i + 1; j < x.length; j++) {
+      const run = x[j]! - x[i]!;
+      if (run !== 0) {
+        slopes.push((y[j]! - y[i]!) / run);
+      }
+    }
+  }
+  if (slopes.length === 0) {
+    return 0;
+  }
+  slopes.sort((a, b) => a - b);
+  const middle = slopes.length >> 1;
+  return slopes.length % 2 === 1 ? slopes[middle]! : (slopes[middle - 1]! + slopes[middle]!) / 2;
+}

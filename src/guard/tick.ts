@@ -1,0 +1,155 @@
+import { type Fingerprint, scorePair } from '../fingerprint/index.js';
+import {
+  computePairMetrics,
+  METRICS,
+  type PairMetrics,
+  type PairStatistics,
+  SIDE,
+  SIDE_WIDTH,
+} from '../metrics/index.js';
+import { type Failure, messageOf } from './alerts.js';
+import type { PairReport, Score, TickEvent } from './events.js';
+import type { Observation } from './types.js';
+
+/** What a run's ticks are made with. */
+export interface TickContext {
+  readonly run: string;
+  readonly fingerprint: Fingerprint | null;
+  /** methods to score, all of them in the fingerprint */
+  readonly methods: readonly string[];
+}
+
+/**
+ * The tick event of one observation: every metric of every pair, and a score for every method. A pair whose
+ * metrics or scores can't be computed is still in it, with nulls and the reason, and is told in `failures`.
+ * Numbers that are not finite become null.
+ * @param dropped what was lost since the tick before
+ */
+export function buildTick(
+  { statistics, cost }: Observation,
+  dropped: TickEvent['dropped'],
+  context: TickContext,
+): { tick: TickEvent; failures: Failure[] } {
+  const failures: Failure[] = [];
+  const pairs = statistics.references.map((_, r) => pairReport(statistics, r, context, failures));
+  const tick: TickEvent = {
+    event: 'tick',
+    run: context.run,
+    time: statistics.time,
+    step: statistics.step,
+    pairs,
+    live: {
+      tauNorm: liveNorm(statistics, SIDE.tauNorm),
+      gradientNorm: liveNorm(statistics, SIDE.gradientNorm),
+    },
+    selfProbe: usableProbe(statistics),
+    cost: {
+      stepMs: finite(cost.stepMs),
+      foldMs: finite(cost.foldMs),
+      tickMs: finite(cost.tickMs),
+      probeMs: finite(cost.probeMs),
+      termMs: finite(cost.termMs),
+      overhead: finite(cost.overhead),
+      every: finite(cost.every),
+    },
+    dropped,
+  };
+  return { tick, failures };
+}
+
+function pairReport(
+  statistics: PairStatistics,
+  index: number,
+  { fingerprint, methods }: TickContext,
+  failures: Failure[],
+): PairReport {
+  const reference = statistics.references[index]!;
+  let computed: PairMetrics;
+  try {
+    computed = computePairMetrics(statistics, index);
+  } catch (error) {
+    const message = `metrics: ${messageOf(error)}`;
+    failures.push({ reference, message });
+    computed = Object.fromEntries(METRICS.map(({ name }) => [name, { value: null, reason: message }]));
+  }
+
+  const metrics: Record<string, number | null> = {};
+  const reasons: Record<string, string> = {};
+  for (const [name, metric] of Object.entries(computed)) {
+    metrics[name] = finite(metric.value);
+    if (metric.value === null) {
+      reasons[name] = metric.reason;
+    } else if (metrics[name] === null) {
+      reasons[name] = `not a finite number (${metric.value})`;
+    }
+  }
+
+  const scores: Score[] = [];
+  if (fingerprint !== null) {
+    for (const method of methods) {
+      scores.push(score(fingerprint, method, statistics, index, computed, failures));
+    }
+  }
+  return { reference, metrics, reasons, scores };
+}
+
+function score(
+  fingerprint: Fingerprint,
+  method: string,
+  statistics: PairStatistics,
+  index: number,
+  metrics: PairMetrics,
+  failures: Failure[],
+): Score {
+  const reference = statistics.references[index]!;
+  const selfProbe = usableProbe(statistics);
+  try {
+    const predicted = scorePair(fingerprint, {
+      method,
+      metrics,
+      reference,
+      gradientKinds: {
+        live: statistics.gradient?.kind ?? null,
+        reference: statistics.referenceGradients[index]?.kind ?? null,
+      },
+      selfProbe,
+    });
+    const value = finite(predicted.value);
+    const raw = value === null || selfProbe === null ? null : value * selfProbe.accuracy;
+    return { ...predicted, value, low: finite(predicted.low), high: finite(predicted.high), raw };
+  } catch (error) {
+    const reason = `score by ${method}: ${messageOf(error)}`;
+    failures.push({ reference, message: reason });
+    return {
+      method,
+      value: null,
+      low: null,
+      high: null,
+      level: 0,
+      raw: null,
+      inDomain: false,
+      outside: [],
+      contributions: [],
+      basis: [],
+      reason,
+    };
+  }
+}
+
+/** ‖tau‖ or ‖g‖ over the shared tensors; null where a tensor's is not known. */
+function liveNorm(statistics: PairStatistics, column: number): number | null {
+  let sum = 0;
+  for (let t = 0; t < statistics.tensors.length; t++) {
+    sum += statistics.live[t * SIDE_WIDTH + column]!;
+  }
+  return finite(Math.sqrt(sum));
+}
+
+/** The last self-probe, unless its losses have become NaN or Inf (the rule nonFinite says so then). */
+function usableProbe({ selfProbe }: PairStatistics): TickEvent['selfProbe'] {
+  return selfProbe !== null && Object.values(selfProbe).every(Number.isFinite) ? { ...selfProbe } : null;
+}
+
+function finite(value: number | null): number | null {
+  return value !== null && Number.isFinite(value) ? value : null;
+}

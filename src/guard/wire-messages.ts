@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { listProblems, MergeguardError } from '../tensors/index.js';
+import { alertSchema, endSchema, helloSchema, probeSchema, progressSchema } from './events.js';
+
+/**
+ * What a training process sends to /v1/produce as JSON text: first `open`, then events that it makes itself,
+ * at last `close`. Observations go as binary messages (wire.ts). The server answers with the run's events,
+ * and with `error` before it closes the connection for a wrong message.
+ */
+export const PROTOCOL = 1;
+
+const { run, backend, references, coverage } = helloSchema.shape;
+
+export const openSchema = z.strictObject({
+  type: z.literal('open'),
+  protocol: z.literal(PROTOCOL, {
+    error: ({ input }) =>
+      `this server speaks protocol ${PROTOCOL}, the hook ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
+  }),
+  setup: z.strictObject({ run: run.min(1), backend, references, coverage }),
+  /** guard options by path, as in guard.yaml; what is absent is set by the server */
+  config: z.record(z.string(), z.unknown()),
+});
+
+export const closeSchema = z.strictObject({
+  type: z.literal('close'),
+  status: endSchema.shape.status,
+  summary: endSchema.shape.summary.default({}),
+  reason: endSchema.shape.reason,
+});
+
+/** The other events are the guard's own to make. */
+const publishedSchema = z.discriminatedUnion('event', [progressSchema, probeSchema, alertSchema]);
+
+export const errorSchema = z.object({ type: z.literal('error'), message: z.string() });
+
+export type OpenMessage = z.infer<typeof openSchema>;
+export type CloseMessage = z.infer<typeof closeSchema>;
+export type PublishedEvent = z.infer<typeof publishedSchema>;
+
+/** @throws MergeguardError when the first message of a producer is not a valid `open` */
+export function parseOpenMessage(bytes: Uint8Array, isBinary: boolean): OpenMessage {
+  if (isBinary) {
+    throw new MergeguardError('the first message must be the JSON text of type "open", not a binary one');
+  }
+  return check(openSchema, parseJson(new TextDecoder().decode(bytes)), 'the message "open"');
+}
+
+/** @throws MergeguardError when it is neither `close` nor an event of this run that a producer may publish */
+export function parseProducerMessage(text: string, runName: string): PublishedEvent | CloseMessage {
+  const value = parseJson(text);
+  if (typeof value === 'object' && value !== null && 'event' in value) {
+    const event = check(publishedSchema, value, 'the event');
+    if (event.run !== runName) {
+      throw new MergeguardError(`this connection is of run "${runName}", the event of run "${event.run}"`);
+    }
+    return event;
+  }
+  return check(closeSchema, value, 'the message "close"');
+}
+
+export function isPublished(event: { readonly event: string }): boolean {
+  return publishedSchema.options.some((option) => option.shape.event.value === event.event);
+}
+
+/** The value in the schema's form. @throws MergeguardError with every problem */
+export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    const problems = result.error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.join('.')}: ${message}` : message,
+    );
+    throw new MergeguardError(listProblems(`${what} is wrong:`, problems));
+  }
+  return result.data;
+}
+
+/** @throws MergeguardError */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new MergeguardError(`a text message is not JSON: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,19 @@
+export {
+  type HostModel,
+  type HostStatisticsOptions,
+  hostStatistics,
+  type NumericTensor,
+  type NumericTensors,
+} from './host-statistics.js';
+export type { Metric, MetricFamily, MetricValue, PairMetrics } from './metric.js';
+export {
+  type GradientRecipe,
+  PAIR,
+  PAIR_WIDTH,
+  type PairStatistics,
+  type Part,
+  type SelfProbe,
+  SIDE,
+  SIDE_WIDTH,
+} from './pair-statistics.js';
+export { computePairMetrics, METRICS, metric, metricNames } from './registry.js';

@@ -1,0 +1,34 @@
+import type { Reference } from './reference.js';
+
+/** What the parts that a reference lacks rule out, a sentence for people each; empty where nothing is lacking. */
+export function referenceLimits(reference: Reference): string[] {
+  const { tensors, norms, subspaces, gradient, head, calibration, accuracy, loss } = reference;
+  const limits: string[] = [];
+  if (head === null) limits.push("no head: it can't be merge-probed");
+  if (calibration === null) limits.push("no calibration samples: it can't be merge-probed");
+  if (gradient === null) {
+    limits.push('no gradient: gradient metrics are null');
+  } else if (gradient.size < tensors.length) {
+    limits.push(
+      `a gradient for ${gradient.size} of ${tensors.length} tensors: gradient metrics cover these only`,
+    );
+  }
+  if (accuracy === null) {
+    limits.push('no accuracy of its own: what merging costs its task can be given as raw accuracy only');
+  }
+  if (loss === null) {
+    limits.push('no loss of its own: what merging costs its task can be given by accuracy only');
+  }
+  if (norms.every((norm) => norm === 0)) {
+    limits.push('its weights are those of the base: task-vector metrics are null');
+  }
+  const matrices = tensors.filter((tensor) => tensor.shape.length === 2).length;
+  if (subspaces.size === 0) {
+    limits.push('no matrix that fine-tuning changed: subspace metrics are null');
+  } else if (subspaces.size < matrices) {
+    limits.push(
+      `${matrices - subspaces.size} of ${matrices} matrices were not changed: subspace metrics leave them out`,
+    );
+  }
+  return limits;
+}

@@ -1,0 +1,93 @@
+import {
+  baseIdentity,
+  listProblems,
+  MergeguardError,
+  type NamedTensors,
+  taskVector,
+} from '../tensors/index.js';
+import type { Calibration, Reference, ReferenceGradientRecipe, Subspace } from './reference.js';
+import { topSubspace } from './subspace.js';
+import { referenceProblems, valueProblems } from './validate.js';
+
+export interface ReferenceOptions {
+  readonly name: string;
+  /** shared tensors of the base, by canonical name; no head */
+  readonly base: NamedTensors;
+  /** the same tensors of the fine-tuned model */
+  readonly model: NamedTensors;
+  readonly head?: NamedTensors | null;
+  /** mean loss gradient; needs `gradientRecipe` */
+  readonly gradient?: NamedTensors | null;
+  readonly gradientRecipe?: ReferenceGradientRecipe | null;
+  readonly calibration?: Calibration | null;
+  /** accuracy of the fine-tuned model on its calibration samples, a fraction 0..1 */
+  readonly accuracy?: number | null;
+  readonly loss?: number | null;
+  /** canonical name -> name in the framework */
+  readonly tensorMap?: Readonly<Record<string, string>>;
+  /** provenance, values that JSON can hold */
+  readonly madeBy?: Reference['madeBy'];
+  /** subspace dimensions to keep; defaults to 10, as the study has it (arXiv 2601.22285) */
+  readonly k?: number;
+}
+
+function squaredNorm(data: Float32Array): number {
+  let sum = 0;
+  for (const value of data) {
+    sum += value * value;
+  }
+  return sum;
+}
+
+function refuse(what: string, problems: readonly string[]): void {
+  if (problems.length > 0) {
+    throw new MergeguardError(listProblems(`${what} can't be made:`, problems));
+  }
+}
+
+/**
+ * Makes a reference from a base and a model fine-tuned from it. Takes an SVD of every matrix: about 0.1 s for
+ * 96 x 384, 1.6 s for 256 x 1024.
+ * @throws MergeguardError where base and model differ in names or shapes, where values are NaN or infinite, or
+ * where the parts contradict each other
+ */
+export function makeReference(options: ReferenceOptions): Reference {
+  const { name, base, model, k = 10 } = options;
+  const what = `reference "${name}"`;
+  if (!Number.isSafeInteger(k) || k < 1) {
+    throw new MergeguardError(`${what} can't keep ${k} subspace dimensions; k is an integer from 1`);
+  }
+  // Before the subtraction, so that the message says which side is broken, and before the SVD, which needs finite values.
+  refuse(what, [...valueProblems('base', base), ...valueProblems('model', model)]);
+  const tau = taskVector(base, model, `the model of ${what}`);
+  refuse(what, valueProblems('tau', tau));
+  const tensors = [...tau].map(([key, tensor]) => ({ name: key, shape: [...tensor.shape] }));
+  const subspaces = new Map<string, Subspace>();
+  const spectra = new Map<string, Float64Array>();
+  for (const [key, tensor] of tau) {
+    const top = tensor.shape.length === 2 ? topSubspace(tensor, k) : null;
+    if (top !== null) {
+      subspaces.set(key, top.subspace);
+      spectra.set(key, top.spectrum);
+    }
+  }
+  const reference: Reference = {
+    name,
+    baseHash: baseIdentity(base),
+    tensors,
+    tau,
+    norms: Float64Array.from(tensors, (tensor) => squaredNorm(tau.get(tensor.name)!.data)),
+    subspaces,
+    spectra,
+    gradient: options.gradient ?? null,
+    gradientRecipe: options.gradientRecipe ?? null,
+    head: options.head ?? null,
+    calibration: options.calibration ?? null,
+    accuracy: options.accuracy ?? null,
+    loss: options.loss ?? null,
+    tensorMap: { ...options.tensorMap },
+    madeBy: { ...options.madeBy },
+  };
+  refuse(what, referenceProblems(reference));
+  return reference;
+}

@@ -1,0 +1,4 @@
+export type { Health } from './http.js';
+export type { OutboxLimits } from './outbox.js';
+export type { OpenRun } from './producer.js';
+export { type Server, type ServerOptions, startServer } from './server.js';

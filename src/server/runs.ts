@@ -1,0 +1,111 @@
+import { Observable, Subject, Subscription } from 'rxjs';
+import type { EndEvent, GuardEvent } from '../guard/index.js';
+import { MergeguardError } from '../tensors/index.js';
+
+/** Finished runs of which hello, last tick and end are kept. */
+const MOST_FINISHED = 8;
+
+interface LiveRun {
+  readonly run: string;
+  readonly events: Observable<GuardEvent>;
+}
+
+/** The runs a server shows: those under way, and what is kept of the last finished ones. */
+export class Runs {
+  #live = new Map<string, LiveRun>();
+  #finished = new Map<string, readonly GuardEvent[]>();
+  #attached = new Subject<LiveRun>();
+  #keepers = new Subscription();
+
+  /** runs under way */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  isLive(run: string): boolean {
+    return this.#live.has(run);
+  }
+
+  /** @throws MergeguardError when a run of that name is under way */
+  attach(run: string, events: Observable<GuardEvent>): void {
+    if (this.#live.has(run)) {
+      throw new MergeguardError(
+        `run "${run}" is already under way on this server; give this one another name`,
+      );
+    }
+    const live = { run, events: withEnd(run, events) };
+    this.#finished.delete(run);
+    this.#live.set(run, live);
+    this.#attached.next(live);
+    this.#keep(live);
+  }
+
+  /**
+   * Hands over what is kept of finished runs, then the events of all live and later runs, or of the run
+   * `only`. Each live run is subscribed to anew, so that it replays its hello, last tick and last steer.
+   */
+  follow(only: string | null, receive: (event: GuardEvent) => void): Subscription {
+    const subscription = new Subscription();
+    const join = (live: LiveRun) => {
+      if (only === null || live.run === only) {
+        subscription.add(live.events.subscribe(receive));
+      }
+    };
+    for (const [run, events] of this.#finished) {
+      if (only === null || run === only) {
+        events.forEach(receive);
+      }
+    }
+    for (const live of this.#live.values()) {
+      join(live);
+    }
+    subscription.add(this.#attached.subscribe(join));
+    return subscription;
+  }
+
+  close(): void {
+    this.#keepers.unsubscribe();
+    this.#attached.complete();
+  }
+
+  #keep(live: LiveRun): void {
+    const kept = new Map<string, GuardEvent>();
+    const keeper = live.events.subscribe((event) => {
+      if (event.event === 'hello' || event.event === 'tick' || event.event === 'end') {
+        kept.set(event.event, event);
+      }
+      if (event.event === 'end') {
+        this.#live.delete(live.run);
+        this.#finished.set(live.run, [...kept.values()]);
+        for (const run of [...this.#finished.keys()].slice(0, -MOST_FINISHED)) {
+          this.#finished.delete(run);
+        }
+      }
+    });
+    this.#keepers.add(keeper);
+  }
+}
+
+/** The events up to the run's end; a stream that breaks or stops without one gets a failed end. */
+function withEnd(run: string, events: Observable<GuardEvent>): Observable<GuardEvent> {
+  return new Observable((subscriber) => {
+    let step = 0;
+    const fail = (reason: string) => {
+      const time = new Date().toISOString();
+      const end: EndEvent = { event: 'end', run, time, step, status: 'failed', reason, summary: {} };
+      subscriber.next(end);
+      subscriber.complete();
+    };
+    return events.subscribe({
+      next(event) {
+        step = event.step;
+        subscriber.next(event);
+        if (event.event === 'end') {
+          subscriber.complete();
+        }
+      },
+      error: (error) => fail(error instanceof Error ? error.message : String(error)),
+      complete: () => fail('the stream of events stopped without an end'),
+    });
+  });
+}

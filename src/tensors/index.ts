@@ -1,0 +1,41 @@
+export { baseIdentity } from './base-identity.js';
+export { canonicalName, canonicalNames } from './canonical-name.js';
+export { type Checkpoint, openCheckpoint, readNamedTensors } from './checkpoint.js';
+export {
+  type CompareOptions,
+  compareTensors,
+  formatShape,
+  matchTensors,
+  type NameMap,
+  type Shapes,
+  shapesOf,
+  type TensorMatch,
+} from './compare-tensors.js';
+export { type Dtype, elementCount, type TensorData, toFloat32 } from './dtypes.js';
+export { listProblems, MergeguardError } from './errors.js';
+export { decodeFloat16, encodeFloat16 } from './float16.js';
+export {
+  type CanonicalVariable,
+  canonicalVariable,
+  type LayersModelWeights,
+  layersModelWeights,
+  type MappedWeight,
+} from './layers-model.js';
+export type { HostTensor, NamedTensors } from './named-tensors.js';
+export { permute } from './permute.js';
+export { Random } from './random.js';
+export {
+  parseHeader,
+  SafetensorsError,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from './safetensors-header.js';
+export {
+  openSafetensors,
+  parseSafetensors,
+  type SafetensorsContent,
+  type SafetensorsFile,
+  type Tensor,
+} from './safetensors-read.js';
+export { encodeSafetensors, type TensorInput, writeSafetensors } from './safetensors-write.js';
+export { taskVector } from './task-vector.js';

@@ -1,0 +1,133 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { decodeData, type TensorData, toFloat32 } from './dtypes.js';
+import {
+  headerLength,
+  parseHeader,
+  SafetensorsError,
+  type TensorEntry,
+  type TensorInfo,
+} from './safetensors-header.js';
+
+export interface Tensor extends TensorInfo {
+  /** row-major; F16 and BF16 as Float32Array, BOOL as Uint8Array */
+  readonly data: TensorData;
+}
+
+async function readExactly(
+  handle: FileHandle,
+  begin: number,
+  length: number,
+  what: string,
+): Promise<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, begin + done);
+    if (bytesRead === 0) {
+      throw new SafetensorsError(
+        `${what} ended at byte ${begin + done} while it was being read; was it replaced?`,
+      );
+    }
+    done += bytesRead;
+  }
+  return bytes.buffer;
+}
+
+/** An open safetensors file; single tensors are read by offset when they are asked for. */
+export class SafetensorsFile {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly names: readonly string[];
+  readonly #tensors: ReadonlyMap<string, TensorEntry>;
+  readonly #handle: FileHandle;
+  readonly #what: string;
+
+  private constructor(
+    handle: FileHandle,
+    what: string,
+    metadata: Readonly<Record<string, string>>,
+    tensors: ReadonlyMap<string, TensorEntry>,
+  ) {
+    this.#handle = handle;
+    this.#what = what;
+    this.#tensors = tensors;
+    this.metadata = metadata;
+    this.names = [...tensors.keys()];
+  }
+
+  static async open(path: string): Promise<SafetensorsFile> {
+    const what = `"${path}"`;
+    let handle: FileHandle;
+    try {
+      handle = await open(path, 'r');
+    } catch (error) {
+      throw new SafetensorsError(`${what} can't be opened: ${(error as Error).message}`);
+    }
+    try {
+      const stat = await handle.stat();
+      if (!stat.isFile()) {
+        throw new SafetensorsError(`${what} is not a file`);
+      }
+      const first = new Uint8Array(await readExactly(handle, 0, Math.min(8, stat.size), what));
+      const length = headerLength(first, stat.size, what);
+      const start = new Uint8Array(await readExactly(handle, 0, 8 + length, what));
+      const { metadata, tensors } = parseHeader(start, stat.size, what);
+      return new SafetensorsFile(handle, what, metadata, tensors);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** @throws SafetensorsError for a name that the file does not hold */
+  info(name: string): TensorInfo {
+    return this.#entry(name);
+  }
+
+  /** Values of one tensor in a fresh array. */
+  async read(name: string): Promise<Tensor> {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    const buffer = await readExactly(this.#handle, begin, end - begin, this.#what);
+    return { dtype, shape, data: decodeData(buffer, dtype) };
+  }
+
+  /** Values of one tensor as float32; F64 and integers are rounded. */
+  async readFloat32(name: string): Promise<Float32Array> {
+    return toFloat32((await this.read(name)).data);
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  #entry(name: string): TensorEntry {
+    const entry = this.#tensors.get(name);
+    if (entry === undefined) {
+      throw new SafetensorsError(
+        `${this.#what} holds no tensor "${name}" (it holds ${this.names.length} others)`,
+      );
+    }
+    return entry;
+  }
+}
+
+/** Opens a file and checks its header; reads no tensor. Close it when done. */
+export function openSafetensors(path: string): Promise<SafetensorsFile> {
+  return SafetensorsFile.open(path);
+}
+
+export interface SafetensorsContent {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** Reads a whole safetensors file from memory; the tensors share nothing with `bytes`. */
+export function parseSafetensors(bytes: Uint8Array, what = 'safetensors data'): SafetensorsContent {
+  const header = parseHeader(bytes, bytes.length, what);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { dtype, shape, begin, end }] of header.tensors) {
+    const copy = new Uint8Array(end - begin);
+    copy.set(bytes.subarray(begin, end));
+    tensors.set(name, { dtype, shape, data: decodeData(copy.buffer, dtype) });
+  }
+  return { metadata: header.metadata, tensors };
+}

@@ -1,0 +1,246 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { inVariableLayout, layoutOf, sharedWeights } from '../../hooks/tfjs/index.js';
+import { makeReference, type Reference, readReference, writeReference } from '../reference/index.js';
+import {
+  type HostTensor,
+  MergeguardError,
+  type NamedTensors,
+  openCheckpoint,
+  permute,
+  readNamedTensors,
+  writeSafetensors,
+} from '../tensors/index.js';
+import { pick, sampleCount, type Task } from './task.js';
+import { evaluate, imageTensor, type Recipe, train } from './train.js';
+import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
+
+/** How the zoo trains. The whole of it is part of the cache's key. */
+export const PRETRAINING: Recipe = { steps: 420, batch: 32, learningRate: 1e-3 };
+export const FINE_TUNING: Recipe = { steps: 150, batch: 32, learningRate: 5e-4 };
+
+/** Reports what is going on, for `progress` events. */
+export type OnProgress = (phase: string, done: number, total: number, loss: number | null) => void;
+
+export interface PoolOptions {
+  /** what the base is trained on */
+  readonly pretraining: readonly Task[];
+  /** tasks to fine-tune a reference for */
+  readonly references: readonly Task[];
+  readonly seed: number;
+  /** says where the tasks come from; part of the cache's key */
+  readonly source: string;
+  /** folder of the cache; null: none */
+  readonly cache: string | null;
+  readonly onProgress?: OnProgress;
+}
+
+export interface Pool {
+  /** the base's encoder */
+  readonly base: NamedTensors;
+  readonly references: readonly Reference[];
+}
+
+/** A base trained jointly, and a reference fine-tuned for each task; what the cache holds is not made again. */
+export async function preparePool(options: PoolOptions): Promise<Pool> {
+  const { seed, cache, onProgress = () => {} } = options;
+  const folder = cache === null ? null : join(cache, 'zoo', poolKey(options));
+  if (folder) {
+    await mkdir(folder, { recursive: true });
+  }
+  const model = new VisionTransformer(ZOO_SHAPE, seed);
+  try {
+    const base = await cached(folder, 'base.safetensors', {
+      read: async (path) => {
+        const checkpoint = await openCheckpoint(path);
+        try {
+          return await readNamedTensors(checkpoint);
+        } finally {
+          await checkpoint.close();
+        }
+      },
+      make: () => pretrain(model, options.pretraining, seed, onProgress),
+      write: (path, tensors) => writeSafetensors(path, tensors),
+    });
+    const references: Reference[] = [];
+    for (const task of options.references) {
+      references.push(
+        await cached(folder, `${task.name}.reference.safetensors`, {
+          read: readReference,
+          make: () => fineTuneReference(model, base, task, seed, onProgress),
+          write: (path, reference) => writeReference(path, reference),
+        }),
+      );
+    }
+    return { base, references };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Readable, and different whenever the models would be. */
+function poolKey({ source, seed, pretraining }: PoolOptions): string {
+  const sizes = pretraining.map((task) => [task.name, task.classes, sampleCount(task.train)]);
+  const identity = JSON.stringify([source, seed, sizes, PRETRAINING, FINE_TUNING, ZOO_SHAPE, 1]);
+  return `seed${seed}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
+}
+
+/** A file of the cache, made and written where it is missing or can't be read (a half-written or older one). */
+async function cached<Value>(
+  folder: string | null,
+  name: string,
+  how: {
+    read(path: string): Promise<Value>;
+    make(): Promise<Value>;
+    write(path: string, value: Value): Promise<void>;
+  },
+): Promise<Value> {
+  if (folder === null) {
+    return how.make();
+  }
+  const path = join(folder, name);
+  try {
+    return await how.read(path);
+  } catch (error) {
+    const missing = (error as { code?: string }).code === 'ENOENT';
+    if (!missing && !(error instanceof MergeguardError)) {
+      throw error;
+    }
+  }
+  const value = await how.make();
+  await how.write(path, value);
+  return value;
+}
+
+async function pretrain(
+  model: VisionTransformer,
+  tasks: readonly Task[],
+  seed: number,
+  onProgress: OnProgress,
+): Promise<NamedTensors> {
+  for (const task of tasks) {
+    model.addHead(task.name, task.classes, seed);
+  }
+  await train(model, tasks, PRETRAINING, {
+    seed,
+    onStep: ({ step, loss }) => onProgress('pretrain', step, PRETRAINING.steps, loss),
+  });
+  for (const task of tasks) {
+    model.removeHead(task.name);
+  }
+  return sharedWeights(model.encoder());
+}
+
+async function fineTuneReference(
+  model: VisionTransformer,
+  base: NamedTensors,
+  task: Task,
+  seed: number,
+  onProgress: OnProgress,
+): Promise<Reference> {
+  setEncoder(model, base);
+  model.addHead(task.name, task.classes, seed);
+  await train(model, [task], FINE_TUNING, {
+    seed,
+    onStep: ({ step, loss }) => onProgress(`reference ${task.name}`, step, FINE_TUNING.steps, loss),
+  });
+  const reference = await referenceOf(model, base, task, { seed, recipe: FINE_TUNING });
+  model.removeHead(task.name);
+  return reference;
+}
+
+/** The model as it stands, as a reference of its task: gradient, head, calibration samples and figures included. */
+export async function referenceOf(
+  model: VisionTransformer,
+  base: NamedTensors,
+  task: Task,
+  madeBy: Record<string, unknown>,
+): Promise<Reference> {
+  const { accuracy, loss } = await evaluate(model, task, task.calibration);
+  const { accuracy: testAccuracy } = await evaluate(model, task);
+  const count = sampleCount(task.calibration);
+  const images = Float32Array.from(task.calibration.images, (byte) => byte / 255);
+  return makeReference({
+    name: task.name,
+    base,
+    model: await sharedWeights(model.encoder()),
+    head: await headWeights(model, task.name),
+    gradient: await calibrationGradient(model, task),
+    gradientRecipe: {
+      kind: 'calibration',
+      batch: count,
+      reduction: 'mean',
+      clipped: false,
+      accumulated: 1,
+      lossScale: 1,
+    },
+    calibration: {
+      images: { shape: [count, 28, 28], data: images },
+      labels: Int32Array.from(task.calibration.labels),
+    },
+    accuracy,
+    loss,
+    madeBy: { zoo: 'vision transformer', task: task.name, testAccuracy, ...madeBy },
+  });
+}
+
+/** Mean loss gradient of the encoder over the task's calibration samples, in batches of 32. */
+async function calibrationGradient(model: VisionTransformer, task: Task): Promise<NamedTensors> {
+  const { shared } = layoutOf(model.encoder());
+  const variables = shared.map(({ variable }) => variable);
+  const count = sampleCount(task.calibration);
+  const sums = variables.map(({ size }) => new Float64Array(size));
+  for (let start = 0; start < count; start += 32) {
+    const size = Math.min(32, count - start);
+    const part = pick(
+      task.calibration,
+      Int32Array.from({ length: size }, (_, i) => start + i),
+    );
+    const { value, grads } = tf.variableGrads(() => {
+      const labels = tf.oneHot(tf.tensor1d(part.labels, 'int32'), task.classes);
+      return tf.losses.softmaxCrossEntropy(labels, model.logits(imageTensor(part), task.name));
+    }, variables);
+    for (const [index, variable] of variables.entries()) {
+      const values = await grads[variable.name].data();
+      const sum = sums[index];
+      for (let i = 0; i < sum.length; i++) {
+        sum[i] += (values[i] * size) / count;
+      }
+    }
+    tf.dispose([value, grads as unknown as tf.Tensor]);
+  }
+  return new Map(
+    shared.map(({ name, shape, variable, permutation }, index): [string, HostTensor] => {
+      const data = Float32Array.from(sums[index]);
+      return [name, { shape, data: permutation ? permute(data, variable.shape, permutation) : data }];
+    }),
+  );
+}
+
+async function headWeights(model: VisionTransformer, task: string): Promise<NamedTensors> {
+  return sharedWeights(model.head(task), []);
+}
+
+/** Assigns values by canonical name to the model's encoder. */
+export function setEncoder(model: VisionTransformer, values: NamedTensors): void {
+  assign(model.encoder(), [], values);
+}
+
+/** Gives the model a reference's head, with the weights it was stored with. */
+export function setHead(model: VisionTransformer, task: Task, head: NamedTensors): void {
+  model.addHead(task.name, task.classes, 0);
+  assign(model.head(task.name), [], head);
+}
+
+function assign(
+  variables: ReadonlyMap<string, tf.Variable>,
+  heads: readonly string[],
+  values: NamedTensors,
+): void {
+  for (const tensor of layoutOf(variables, heads).shared) {
+    const value = values.get(tensor.name) as HostTensor;
+    tf.tidy(() => tensor.variable.assign(tf.tensor(inVariableLayout(tensor, value), tensor.variable.shape)));
+  }
+}

@@ -1,0 +1,109 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { listProblems, MergeguardError, openSafetensors, Random } from '../tensors/index.js';
+import { holdOut, PIXELS, type Samples, type Task } from './task.js';
+
+/** Calibration samples held out of the training samples: this many, or a fifth where that is fewer. */
+const CALIBRATION = 128;
+
+/** Names of the tasks in a folder of safetensors files, one file a task, sorted. */
+export async function taskNames(folder: string): Promise<string[]> {
+  let files: string[];
+  try {
+    files = await readdir(folder);
+  } catch {
+    throw new MergeguardError(
+      `there is no folder ${folder} to read tasks from; give --data a folder of .safetensors files`,
+    );
+  }
+  const names = files
+    .filter((file) => file.endsWith('.safetensors'))
+    .map((file) => basename(file, '.safetensors'));
+  if (names.length === 0) {
+    throw new MergeguardError(
+      `${folder} holds no .safetensors file; give --data a folder with one file a task`,
+    );
+  }
+  return names.sort();
+}
+
+/**
+ * Reads a task: `train.images` [N, 28, 28] and `train.labels` [N], `test.images`, `test.labels`, all U8, ink
+ * bright. Calibration samples are held out of the training samples, the same ones for the same seed.
+ * @throws MergeguardError with everything that is wrong with the file
+ */
+export async function readTask(folder: string, name: string, seed: number): Promise<Task> {
+  const path = join(folder, `${name}.safetensors`);
+  const file = await openSafetensors(path);
+  try {
+    const problems: string[] = [];
+    const part = async (kind: string): Promise<Samples> => {
+      const read = async (what: string): Promise<{ shape: readonly number[]; data: Uint8Array }> => {
+        const tensor = `${kind}.${what}`;
+        if (!file.names.includes(tensor)) {
+          problems.push(`${tensor} is missing`);
+          return { shape: [], data: new Uint8Array() };
+        }
+        const { dtype, shape, data } = await file.read(tensor);
+        if (dtype !== 'U8') {
+          problems.push(`${tensor} is ${dtype}, a task file has U8`);
+          return { shape, data: new Uint8Array() };
+        }
+        return { shape, data: data as Uint8Array };
+      };
+      const images = await read('images');
+      const labels = await read('labels');
+      const count = labels.data.length;
+      const [given, height, width] = images.shape;
+      if (images.data.length > 0 && (images.shape.length !== 3 || height !== 28 || width !== 28)) {
+        problems.push(`${kind}.images is [${images.shape.join(', ')}], a task file has [N, 28, 28]`);
+      } else if (images.data.length > 0 && given !== count) {
+        problems.push(`${kind}.images holds ${given} images, ${kind}.labels ${count} labels`);
+      }
+      if (count === 0 && problems.length === 0) {
+        problems.push(`${kind} is empty`);
+      }
+      return { images: images.data, labels: labels.data };
+    };
+    const train = await part('train');
+    const test = await part('test');
+    if (problems.length === 0) {
+      problems.push(...labelProblems(train, test, file.metadata.classes));
+    }
+    if (problems.length > 0) {
+      throw new MergeguardError(listProblems(`${path} is no task file:`, problems));
+    }
+    const count = train.images.length / PIXELS;
+    const order = new Random('calibration', name, seed).permutation(count);
+    const held = holdOut(train, order, Math.min(CALIBRATION, Math.floor(count / 5)));
+    return { name, classes: highest(train.labels) + 1, ...held, test };
+  } finally {
+    await file.close();
+  }
+}
+
+function labelProblems(train: Samples, test: Samples, declared: string | undefined): string[] {
+  const problems: string[] = [];
+  const classes = highest(train.labels) + 1;
+  const present = new Set(train.labels);
+  if (present.size < 2) {
+    problems.push(`train.labels knows ${present.size} class; a task needs two or more`);
+  }
+  const absent = Array.from({ length: classes }, (_, label) => label).filter((label) => !present.has(label));
+  if (absent.length > 0) {
+    problems.push(
+      `train.labels goes up to ${classes - 1} and never says ${absent.slice(0, 8).join(', ')}; labels count from 0 without gaps`,
+    );
+  }
+  if (declared !== undefined && Number(declared) !== classes) {
+    problems.push(`its metadata says ${declared} classes, train.labels has ${classes}`);
+  }
+  if (highest(test.labels) >= classes) {
+    problems.push(`test.labels goes up to ${highest(test.labels)}, train.labels to ${classes - 1}`);
+  }
+  return problems;
+}
+
+function highest(labels: Uint8Array): number {
+  return labels.reduce((most, label) => Math.max(most, label), 0);
+}

@@ -1,0 +1,43 @@
+/** Images of 28 x 28 grey values, ink bright (255), with integer labels from 0. */
+export interface Samples {
+  /** [N, 28, 28] row-major, 0..255 */
+  readonly images: Uint8Array;
+  /** [N] */
+  readonly labels: Uint8Array;
+}
+
+/** One image classification task. */
+export interface Task {
+  readonly name: string;
+  readonly classes: number;
+  readonly train: Samples;
+  /** held out from training and test: what probes and offline gradients use */
+  readonly calibration: Samples;
+  readonly test: Samples;
+}
+
+export const PIXELS = 28 * 28;
+
+export function sampleCount(samples: Samples): number {
+  return samples.labels.length;
+}
+
+/** The samples at the given places, in that order. */
+export function pick(samples: Samples, places: ArrayLike<number>): Samples {
+  const images = new Uint8Array(places.length * PIXELS);
+  const labels = new Uint8Array(places.length);
+  for (let i = 0; i < places.length; i++) {
+    images.set(samples.images.subarray(places[i] * PIXELS, (places[i] + 1) * PIXELS), i * PIXELS);
+    labels[i] = samples.labels[places[i]];
+  }
+  return { images, labels };
+}
+
+/** Splits shuffled training samples into those to train on and `held` to calibrate on. */
+export function holdOut(
+  samples: Samples,
+  order: Int32Array,
+  held: number,
+): { train: Samples; calibration: Samples } {
+  return { calibration: pick(samples, order.subarray(0, held)), train: pick(samples, order.subarray(held)) };
+}

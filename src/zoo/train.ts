@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs';
+import { Random } from '../tensors/random.js';
+import { PIXELS, pick, type Samples, sampleCount, type Task } from './task.js';
+import type { VisionTransformer } from './vision-transformer.js';
+
+export interface Recipe {
+  readonly steps: number;
+  readonly batch: number;
+  /** Adam's step size; warmed up over the first twentieth of the steps, then constant */
+  readonly learningRate: number;
+}
+
+export interface StepReport {
+  /** steps done so far */
+  readonly step: number;
+  /** training loss of this step's batch, read every tenth step, else null */
+  readonly loss: number | null;
+}
+
+export interface Evaluation {
+  readonly accuracy: number;
+  /** mean cross-entropy */
+  readonly loss: number;
+  readonly samples: number;
+}
+
+/**
+ * Trains encoder and heads jointly, one task a step in turn. `onStep` may be asynchronous; between steps the
+ * event loop gets a turn, so that a server in this process stays alive. Same seed, same weights.
+ */
+export async function train(
+  model: VisionTransformer,
+  tasks: readonly Task[],
+  recipe: Recipe,
+  options: {
+    seed: number;
+    optimizer?: tf.Optimizer;
+    onStep?: (report: StepReport) => void;
+  },
+): Promise<void> {
+  const optimizer = options.optimizer ?? tf.train.adam(recipe.learningRate);
+  const rate = optimizer as unknown as { learningRate: number };
+  const warmup = Math.max(1, Math.round(recipe.steps / 20));
+  const variables = [
+    ...model.encoder().values(),
+    ...tasks.flatMap((task) => [...model.head(task.name).values()]),
+  ];
+  const streams = tasks.map((task) =>
+    batches(task.train, recipe.batch, new Random('batches', task.name, options.seed)),
+  );
+  for (let step = 0; step < recipe.steps; step++) {
+    const task = tasks[step % tasks.length];
+    rate.learningRate = recipe.learningRate * Math.min(1, (step + 1) / warmup);
+    const batch = streams[step % tasks.length]();
+    const images = imageTensor(batch);
+    const labels = tf.tidy(() => tf.oneHot(tf.tensor1d(batch.labels, 'int32'), task.classes));
+    const cost = optimizer.minimize(
+      () => tf.losses.softmaxCrossEntropy(labels, model.logits(images, task.name)) as tf.Scalar,
+      true,
+      variables,
+    ) as tf.Scalar;
+    const loss = step % 10 === 9 || step === recipe.steps - 1 ? (await cost.data())[0] : null;
+    tf.dispose([images, labels, cost]);
+    options.onStep?.({ step: step + 1, loss });
+    await turn();
+  }
+  if (!options.optimizer) {
+    optimizer.dispose();
+  }
+}
+
+/** Accuracy and loss of the model on the task, by default on its test samples. */
+export async function evaluate(
+  model: VisionTransformer,
+  task: Task,
+  samples: Samples = task.test,
+  batch = 200,
+): Promise<Evaluation> {
+  const count = sampleCount(samples);
+  let correct = 0;
+  let loss = 0;
+  for (let start = 0; start < count; start += batch) {
+    const size = Math.min(batch, count - start);
+    const part = pick(
+      samples,
+      Int32Array.from({ length: size }, (_, i) => start + i),
+    );
+    const sums = tf.tidy(() => {
+      const logits = model.logits(imageTensor(part), task.name);
+      const labels = tf.tensor1d(part.labels, 'int32');
+      const hits = tf.sum(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32'));
+      const cost = tf.losses.softmaxCrossEntropy(tf.oneHot(labels, task.classes), logits);
+      return tf.stack([hits, tf.mul(cost, size)]);
+    });
+    const [hits, cost] = await sums.data();
+    sums.dispose();
+    correct += hits;
+    loss += cost;
+    await turn();
+  }
+  return { accuracy: correct / count, loss: loss / count, samples: count };
+}
+
+/** [N, 28, 28], ink near 1. */
+export function imageTensor(samples: Samples): tf.Tensor3D {
+  const values = Float32Array.from(samples.images, (byte) => byte / 255);
+  return tf.tensor3d(values, [samples.images.length / PIXELS, 28, 28]);
+}
+
+/** Endless batches, every sample once an epoch, in a new random order each epoch. */
+function batches(samples: Samples, size: number, random: Random): () => Samples {
+  const count = sampleCount(samples);
+  const take = Math.min(size, count);
+  let order = random.permutation(count);
+  let next = 0;
+  return () => {
+    if (next + take > count) {
+      order = random.permutation(count);
+      next = 0;
+    }
+    next += take;
+    return pick(samples, order.subarray(next - take, next));
+  };
+}
+
+/** One turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkFingerprint, describeFingerprint, scorePair } from '../../src/fingerprint/index.js';
+import { scoreSchema } from '../../src/guard/events.js';
+import { exampleFingerprint, exampleInput, exampleMetrics, exampleProbe } from './example.js';
+
+const fingerprint = exampleFingerprint();
+
+describe('scorePair', () => {
+  it('adds intercept, weighted metrics and the effect of the reference', () => {
+    const score = scorePair(fingerprint, exampleInput);
+    expect(score.value).toBeCloseTo(0.9 + 0.01 - 0.02 + 0.03, 12);
+    expect(score.low).toBeCloseTo(0.88, 12);
+    expect(score.high).toBeCloseTo(0.96, 12);
+    expect(score).toMatchObject({
+      method: 'ties',
+      level: 0.8,
+      inDomain: true,
+      outside: [],
+      basis: ['metrics', 'effect'],
+    });
+    expect(score.contributions.map(({ feature }) => feature)).toEqual([
+      'reference effect',
+      'encoder_gradient_l2_distance',
+      'task_vector_cosine_similarity',
+    ]);
+    expect(score.contributions[1].points).toBeCloseTo(-2, 12);
+    expect(score.reason).toBeUndefined();
+  });
+
+  it('is what the vocabulary of events calls a score, in contributions too', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          task_vector_cosine_similarity: fc.option(fc.double({ noNaN: true, min: -1, max: 1 })),
+          effective_rank: fc.option(fc.double({ noNaN: true, min: 1, max: 2 })),
+          encoder_gradient_l2_distance: fc.option(fc.double({ noNaN: true, min: 0, max: 1e9 })),
+        }),
+        fc.constantFrom('mnist', 'new', '__proto__', 'toString'),
+        fc.boolean(),
+        (values, reference, probed) => {
+          const score = scorePair(fingerprint, {
+            ...exampleInput,
+            metrics: exampleMetrics(values),
+            reference,
+            selfProbe: probed ? exampleProbe : null,
+          });
+          scoreSchema.parse({ ...score, raw: null });
+          expect(score.low).toBeLessThanOrEqual(score.value as number);
+          expect(score.high).toBeGreaterThanOrEqual(score.value as number);
+          const total = score.contributions.reduce((sum, { points }) => sum + points / 100, 0.9);
+          expect(score.value).toBeCloseTo(total, 9);
+        },
+      ),
+      { seed: 11, numRuns: 200 },
+    );
+  });
+
+  it('gives an unknown reference the mean effect and a wider interval', () => {
+    const score = scorePair(fingerprint, { ...exampleInput, reference: 'new' });
+    expect(score.value).toBeCloseTo(0.89, 12);
+    expect(score.basis).toEqual(['metrics']);
+    expect((score.high as number) - (score.value as number)).toBeCloseTo(Math.hypot(0.04, 1.2816 * 0.03), 4);
+  });
+
+  it('falls back to the next variant without gradients, and says so', () => {
+    const metrics = exampleMetrics({
+      task_vector_cosine_similarity: 0.1,
+      effective_rank: 2,
+      encoder_gradient_l2_distance: null,
+    });
+    const score = scorePair(fingerprint, { ...exampleInput, metrics });
+    expect(score.value).toBeCloseTo(0.9 + 0.02 + 0.03, 12);
+    expect(score.reason).toBe('predicted without encoder_gradient_l2_distance');
+  });
+
+  it('does not use gradients of another kind, and says so', () => {
+    const score = scorePair(fingerprint, {
+      ...exampleInput,
+      gradientKinds: { live: 'ema', reference: 'calibration' },
+    });
+    expect(score.value).toBeCloseTo(0.95, 12);
+    expect(score.reason).toBe(
+      'gradient metrics not used: gradients are ema (live) and calibration (reference), ' +
+        'the fingerprint was fitted on ema (live) and ema (reference)',
+    );
+  });
+
+  it('does not need a metric without weight, but looks at its domain where it is there', () => {
+    const without = exampleMetrics({ task_vector_cosine_similarity: 0.1, encoder_gradient_l2_distance: 2 });
+    expect(scorePair(fingerprint, { ...exampleInput, metrics: without }).value).toBeCloseTo(0.92, 12);
+    const far = { ...without, effective_rank: { value: 1.2 } };
+    const score = scorePair(fingerprint, { ...exampleInput, metrics: far });
+    expect(score.inDomain).toBe(false);
+    expect(score.outside).toEqual([{ metric: 'effective_rank', value: 1.2, low: 1.8, high: 2.1 }]);
+  });
+
+  it('predicts from the effect alone where there are no metrics, and does not call that in domain', () => {
+    const score = scorePair(fingerprint, { ...exampleInput, metrics: {} });
+    expect(score.value).toBeCloseTo(0.93, 12);
+    expect(score.basis).toEqual(['effect']);
+    expect(score.inDomain).toBe(false);
+    expect(score.reason).toMatch(/predicted without task_vector_cosine_similarity, encoder_gradient/);
+    expect(scorePair(fingerprint, { ...exampleInput, metrics: {}, reference: 'new' }).basis).toEqual([
+      'mean',
+    ]);
+  });
+
+  it('combines with the self-probe by inverse variance', () => {
+    // both have the same deviation: half of 0.92, half of 0.5 + 0.5 * 0.8
+    const score = scorePair(fingerprint, { ...exampleInput, selfProbe: exampleProbe });
+    expect(score.value).toBeCloseTo(0.91, 12);
+    expect((score.high as number) - (score.value as number)).toBeCloseTo(0.02, 12);
+    expect(score.basis).toEqual(['metrics', 'effect', 'self-probe']);
+    const unknown = scorePair(fingerprint, { ...exampleInput, selfProbe: exampleProbe, reference: 'new' });
+    // variance of the linear prediction twice as large: a third of 0.89, two thirds of 0.9
+    expect(unknown.value).toBeCloseTo(0.89 / 3 + 0.6, 12);
+  });
+
+  it('leaves a self-probe out that does not fit, and says why', () => {
+    const other = scorePair(fingerprint, { ...exampleInput, selfProbe: { ...exampleProbe, scale: 0.3 } });
+    expect(other.value).toBeCloseTo(0.92, 12);
+    expect(other.reason).toBe('self-probe not used: taken at scale 0.3, the fingerprint was fitted at 0.5');
+    const dead = scorePair(fingerprint, {
+      ...exampleInput,
+      selfProbe: { ...exampleProbe, accuracy: 0, scaledAccuracy: 0 },
+    });
+    expect(dead.reason).toBe('self-probe not used: the live model has accuracy 0');
+    const low = scorePair(fingerprint, {
+      ...exampleInput,
+      selfProbe: { ...exampleProbe, scaledAccuracy: 0.45 },
+    });
+    expect(low.outside).toEqual([{ metric: 'self-probe', value: 0.5, low: 0.6, high: 1 }]);
+  });
+
+  it('cuts to 0..1.2, and says so', () => {
+    const high = exampleFingerprint();
+    high.methods.ties.variants[0].intercept = 1.5;
+    expect(scorePair(high, exampleInput)).toMatchObject({
+      value: 1.2,
+      high: 1.2,
+      reason: 'the prediction of 1.52 was cut to 0..1.2',
+    });
+  });
+
+  it('has no value for a method that it does not know', () => {
+    expect(scorePair(fingerprint, { ...exampleInput, method: 'tsv' })).toMatchObject({
+      value: null,
+      inDomain: false,
+      reason: 'the fingerprint example knows no method tsv',
+    });
+  });
+});
+
+describe('checkFingerprint', () => {
+  const all = ['task_vector_cosine_similarity', 'effective_rank', 'encoder_gradient_l2_distance'];
+
+  it('has nothing to say where everything is offered, and names what a poorer variant does without', () => {
+    expect(checkFingerprint(fingerprint, { metrics: all, methods: ['ties'] })).toEqual([]);
+    expect(checkFingerprint(fingerprint, { metrics: all.slice(0, 2), methods: ['ties'] })).toEqual([
+      'ties: predicted by the variant "weights", since the stream does not offer encoder_gradient_l2_distance',
+    ]);
+  });
+
+  it('refuses a stream that offers too little, and unknown methods, at once', () => {
+    const check = () =>
+      checkFingerprint(fingerprint, { metrics: ['effective_rank'], methods: ['ties', 'dare'] });
+    expect(check).toThrow(/ties needs task_vector_cosine_similarity, which this stream does not offer/);
+    expect(check).toThrow(/dare is not in it; there are: ties/);
+  });
+});
+
+describe('describeFingerprint', () => {
+  it('says what moves the prediction and how far to trust it', () => {
+    const text = describeFingerprint(fingerprint).join('\n');
+    expect(text).toContain('raised by task_vector_cosine_similarity (1.0)');
+    expect(text).toContain('lowered by encoder_gradient_l2_distance (2.0)');
+    expect(text).toContain('off by 2.0 points on average; 80 % interval +- 4.0');
+    expect(text).toContain('task effects alone are off by 2.5 points: the metrics help');
+    expect(text).toContain('there is signal in them');
+    expect(text).toContain('with a self-probe: off by 1.0 points');
+  });
+
+  it('says in so many words where the metrics do not beat their null or the effects', () => {
+    const weak = exampleFingerprint();
+    const [variant] = weak.methods.ties.variants;
+    variant.metricsOnly = { r: 0.45, mae: 0.03 };
+    variant.effectsOnly = { r: 0.7, mae: 0.015 };
+    const text = describeFingerprint(weak).join('\n');
+    expect(text).toContain('no signal beyond recognising the partner');
+    expect(text).toContain('the metrics do not help');
+  });
+});

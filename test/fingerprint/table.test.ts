@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { checkTable, type TableRow } from '../../src/fingerprint/index.js';
+import { relabelMetrics } from '../../src/fingerprint/relabel.js';
+import { isDirected } from '../../src/fingerprint/table.js';
+import { syntheticTable, TASKS } from './synthetic.js';
+
+const good = syntheticTable();
+
+function withRow(change: Partial<TableRow>): TableRow[] {
+  return [{ ...good[0], ...change }, ...good.slice(1)];
+}
+
+describe('checkTable', () => {
+  it('takes a good table, null cells, and a pair repeated at other checkpoints', () => {
+    expect(() => checkTable(good)).not.toThrow();
+    expect(() => checkTable(withRow({ metrics: { signal: null }, outcomes: { ties: null } }))).not.toThrow();
+    const late = good.map((row) => ({ ...row, checkpoint: 100 }));
+    expect(() => checkTable([...good, ...late])).not.toThrow();
+  });
+
+  it.each<[string, TableRow[], RegExp]>([
+    ['too few tasks', good.filter((row) => row.taskA !== 'ant').slice(0, 6), /at least 5 tasks and 10 pairs/],
+    ['too few pairs', good.slice(0, 9), /7 tasks and 9 different pairs; at least/],
+    ['a self pair', withRow({ taskB: 'ant' }), /row 1 \(ant, ant\): a pair of a task with itself/],
+    ['a repeated pair', [...good, good[2]], /row 22 \(ant, dog\): the same pair as row 3/],
+    [
+      'an accuracy in per cent',
+      withRow({ outcomes: { ties: 91 } }),
+      /row 1 .*column ties: accuracy 91 is outside 0..1.2/,
+    ],
+    ['a negative accuracy', withRow({ outcomes: { ties: -0.1 } }), /column ties: accuracy -0.1/],
+    ['a NaN accuracy', withRow({ outcomes: { ties: Number.NaN } }), /column ties: accuracy NaN/],
+    [
+      'a NaN metric',
+      withRow({ metrics: { signal: Number.NaN } }),
+      /row 1 .*column signal: NaN is not a finite/,
+    ],
+    ['an infinite metric', withRow({ metrics: { signal: 1 / 0 } }), /column signal: Infinity/],
+    ['a bad self-probe', withRow({ selfProbe: -1 }), /column selfProbe: -1 is not an accuracy ratio/],
+  ])('refuses %s', (_, rows, message) => {
+    expect(() => checkTable(rows)).toThrow(message);
+  });
+
+  it('names every problem at once', () => {
+    const rows = withRow({ taskB: 'ant', outcomes: { ties: 2 }, metrics: { signal: Number.NaN } });
+    expect(() => checkTable(rows)).toThrow(/itself[\s\S]*signal[\s\S]*ties/);
+  });
+});
+
+describe('isDirected', () => {
+  it('is true with checkpoints or with a pair in both orders', () => {
+    expect(isDirected(good)).toBe(false);
+    expect(isDirected(withRow({ checkpoint: 3 }))).toBe(true);
+    expect(isDirected([...good, { ...good[0], taskA: good[0].taskB, taskB: good[0].taskA }])).toBe(true);
+  });
+});
+
+describe('relabelMetrics', () => {
+  it('moves metrics by one relabelling of the tasks and leaves outcomes alone', () => {
+    const named = good.map((row) => ({
+      ...row,
+      metrics: { a: TASKS.indexOf(row.taskA), b: TASKS.indexOf(row.taskB) },
+    }));
+    const relabelled = relabelMetrics(named, 5);
+    expect(relabelled).toHaveLength(named.length);
+    // task pairs are sent to task pairs by one map without fixed points
+    const seen = new Map<number, Set<number>>();
+    relabelled.forEach((row, i) => {
+      expect(row.outcomes).toEqual(named[i].outcomes);
+      for (const task of [named[i].metrics.a, named[i].metrics.b]) {
+        const images = new Set([row.metrics.a, row.metrics.b]);
+        seen.set(task, new Set([...(seen.get(task) ?? images)].filter((image) => images.has(image))));
+      }
+    });
+    for (const [task, images] of seen) {
+      expect(images.size).toBe(1);
+      expect(images.has(task)).toBe(false);
+    }
+    expect(relabelMetrics(named, 5)).toEqual(relabelled);
+    expect(relabelMetrics(named, 6)).not.toEqual(relabelled);
+  });
+});

@@ -1,0 +1,48 @@
+import type { Fingerprint } from '../../src/fingerprint/index.js';
+
+/** A fingerprint by hand: 0.9 + 0.04 times one metric, 0.02 more for mnist, for each of these methods. */
+export function fingerprintOf(
+  methods: readonly string[],
+  metric = 'task_vector_cosine_similarity',
+): Fingerprint {
+  const loto = { r: 0.5, mae: 0.02, coverage: 0.8 };
+  const variant: Fingerprint['methods'][string]['variants'][number] = {
+    name: 'weights',
+    rows: 10,
+    features: [{ name: metric, center: 0, scale: 1, low: -1, high: 1, weight: 0.04 }],
+    dropped: [],
+    intercept: 0.9,
+    effects: { mnist: 0.02 },
+    effectSpread: 0.01,
+    deviation: 0.02,
+    intervals: [{ level: 0.8, halfWidth: 0.03 }],
+    loto,
+    combined: null,
+    metricsOnly: null,
+    effectsOnly: null,
+    null: null,
+  };
+  return {
+    format: 'mergeguard-fingerprint',
+    version: 1,
+    name: 'sample',
+    target: 'normalized_acc',
+    level: 0.8,
+    gradientKinds: { live: null, reference: null },
+    methods: Object.fromEntries(
+      methods.map((method) => [method, { rows: 10, selfProbe: null, variants: [variant] }]),
+    ),
+    provenance: {
+      architecture: 'none',
+      optimiser: 'none',
+      source: 'made by hand for tests',
+      rows: 10,
+      tasks: ['mnist'],
+      directed: true,
+      tableHash: '',
+      penalty: 0,
+      seeds: [],
+    },
+    checksum: '',
+  };
+}

@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MERGE_METHODS, mergeMethod } from '../../src/merging/index.js';
+
+describe('mergeMethod', () => {
+  it.each([
+    ['weight_avg', 'weight_avg', {}],
+    ['task_arithmetic', 'task_arithmetic', { coefficient: 0.3 }],
+    ['task_arithmetic@0.6', 'task_arithmetic@0.6', { coefficient: 0.6 }],
+    ['task_arithmetic@0.30', 'task_arithmetic', { coefficient: 0.3 }],
+    ['arithmetic', 'task_arithmetic', { coefficient: 0.3 }],
+    ['arithmetic@1', 'task_arithmetic@1', { coefficient: 1 }],
+    ['ties', 'ties', { coefficient: 1, density: 0.2 }],
+    ['ties@0.3', 'ties@0.3', { coefficient: 0.3, density: 0.2 }],
+  ])('reads %s as %s', (id, canonical, parameters) => {
+    expect(mergeMethod(id)).toMatchObject({ id: canonical, parameters });
+  });
+
+  it.each([
+    ['slerp', 'unknown merge method "slerp"; known are weight_avg, task_arithmetic, ties'],
+    ['', 'unknown merge method ""; known are'],
+    ['constructor', 'unknown merge method "constructor"'],
+    ['weight_avg@0.5', 'merge method "weight_avg@0.5": weight_avg takes no value'],
+    ['ties@', 'merge method "ties@": coefficient "" is not a number, as in ties@0.5'],
+    ['ties@much', 'merge method "ties@much": coefficient "much" is not a number'],
+    ['ties@Infinity', 'coefficient "Infinity" is not a number'],
+    ['ties@0.1@0.2', 'merge method "ties@0.1@0.2" has more than one value'],
+    ['task_arithmetic@-1', 'coefficient = -1: '],
+    ['task_arithmetic@2.5', 'coefficient = 2.5: '],
+  ])('refuses %s', (id, message) => {
+    expect(() => mergeMethod(id)).toThrow(message);
+  });
+
+  it('reads back every id that it writes', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...MERGE_METHODS.filter(({ idParameter }) => idParameter !== null)),
+        fc.double({ min: 0, max: 2, noNaN: true }),
+        ({ name, idParameter }, value) => {
+          const first = mergeMethod(`${name}@${value}`);
+          expect(first.parameters[idParameter!]).toBe(value);
+          expect(mergeMethod(first.id).parameters).toEqual(first.parameters);
+        },
+      ),
+      { seed: 20 },
+    );
+  });
+});
