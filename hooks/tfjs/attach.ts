@@ -107,7 +107,7 @@ export async function attach(optimizer: tf.Optimizer, options: AttachOptions): P
     {
       tensors,
       rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
-      random: new Random('steering', config.run ?? ''),
+      random: new Random('steering', config.seed),
     },
     nonTrainable(options.weights, layout),
     isLayersModel(options.weights),

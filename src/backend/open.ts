@@ -123,7 +123,10 @@ async function openCpu(): Promise<{ description: string }> {
 
 function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.split("\n")[0].replace(/ imported from .*$/, "").trim();
+  return text
+    .split('\n')[0]
+    .replace(/ imported from .*$/, '')
+    .trim();
 }
 
 /** Tries every backend in turn; for `mergeguard doctor` and the contract tests. Leaves the best one active. */

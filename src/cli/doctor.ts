@@ -19,6 +19,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
 async function doctor({ json }: DoctorArguments): Promise<void> {
   const backends = await surveyBackends();
   const chosen = (await openBackend('auto')).name;
+  const fingerprints = await shippedFingerprints();
   const machine = {
     mergeguard: VERSION,
     node: process.version,
@@ -27,7 +28,7 @@ async function doctor({ json }: DoctorArguments): Promise<void> {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
   };
   if (json) {
-    console.log(JSON.stringify({ ...machine, chosen, backends, fingerprints: shippedFingerprints() }));
+    console.log(JSON.stringify({ ...machine, chosen, backends, fingerprints }));
     return;
   }
   console.log(
@@ -37,7 +38,7 @@ async function doctor({ json }: DoctorArguments): Promise<void> {
   for (const backend of backends) {
     console.log(describe(backend, chosen));
   }
-  console.log(`\nShipped fingerprints: ${shippedFingerprints().join(', ') || 'none'}`);
+  console.log(`\nShipped fingerprints: ${fingerprints.join(', ') || 'none'}`);
 }
 
 function describe({ name, opens, description, advice }: Survey, chosen: string): string {

@@ -1,4 +1,4 @@
-import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 import { missingFeatures } from './availability.js';
 import type { Fingerprint } from './schema.js';
 

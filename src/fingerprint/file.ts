@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
 import { FILE_VERSION, type Fingerprint, FORMAT, fingerprintSchema } from './schema.js';
 

@@ -1,4 +1,4 @@
-import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
 import type { Program } from './program.js';
 import {

@@ -1,4 +1,4 @@
-import { Random } from '../tensors/random.js';
+import { Random } from '../tensors/index.js';
 import { type TableRow, tasksOf } from './table.js';
 
 /**

@@ -1,5 +1,5 @@
 import lpSolver from 'javascript-lp-solver';
-import { MergeguardError } from '../tensors/errors.js';
+import { MergeguardError } from '../tensors/index.js';
 import { certifiedBound } from './certify.js';
 import { EFFECT_PENALTY, objective, type Program, type Solution } from './program.js';
 

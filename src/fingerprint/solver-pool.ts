@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MergeguardError } from '../tensors/errors.js';
+import { MergeguardError } from '../tensors/index.js';
 import type { Program, Solution } from './program.js';
 
 export interface PoolOptions {

@@ -1,4 +1,4 @@
-import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 
 /** One merged pair: its metrics, and what came out by each merge method. */
 export interface TableRow {

@@ -94,6 +94,11 @@ function steeringSchema() {
  */
 export const configSchema = z.strictObject({
   run: z.string().min(1).nullable().default(null).describe('name of the run; null: one is made up'),
+  seed: z
+    .number()
+    .int()
+    .default(0)
+    .describe('seed of everything the guard draws at random, such as the scales of scale_jitter'),
   strict: z
     .boolean()
     .default(false)

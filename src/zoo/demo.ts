@@ -141,17 +141,19 @@ async function play({
   });
   setEncoder(model, pool.base);
   const optimizer = tf.train.adam(FINE_TUNING.learningRate);
+  const inputs = imageTensor(live.calibration);
   const guarded = await attach(optimizer, {
     weights,
     references: pool.references,
     config,
     calibration: {
-      inputs: imageTensor(live.calibration),
+      inputs,
       labels: live.calibration.labels,
       predict: (images) => model.logits(images as tf.Tensor3D, live.name),
     },
     guard: () => guard,
   });
+  inputs.dispose();
   let lastTick: TickEvent | null = null;
   const subscription = guard.events.subscribe((event) => {
     lastTick = event.event === 'tick' ? event : lastTick;

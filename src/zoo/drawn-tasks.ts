@@ -206,7 +206,7 @@ function segments(canvas: Canvas, label: number, random: Random): void {
       [0.4, 0],
     ],
   };
-  const slant = random.uniform(-0.25, 0.25);
+  const slant = random.uniform(-0.12, 0.12);
   for (const segment of lit) {
     drawPath(
       canvas,

@@ -18,7 +18,7 @@ import { evaluate, imageTensor, type Recipe, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
 /** How the zoo trains. The whole of it is part of the cache's key. */
-export const PRETRAINING: Recipe = { steps: 420, batch: 32, learningRate: 1e-3 };
+export const PRETRAINING: Recipe = { steps: 560, batch: 32, learningRate: 1e-3 };
 export const FINE_TUNING: Recipe = { steps: 150, batch: 32, learningRate: 5e-4 };
 
 /** Reports what is going on, for `progress` events. */
