@@ -5,6 +5,8 @@ export type Activity = 'fold' | 'tick' | 'probe';
 const SHARES: Record<Activity, number> = { fold: 0.25, tick: 0.4, probe: 0.35 };
 /** Weight of the newest measurement in a running cost. */
 const NEWEST = 0.2;
+/** A step this many times longer than usual was interrupted: by an evaluation, a checkpoint. */
+const PAUSE = 4;
 
 /**
  * Keeps the guard's cost under a share of the plain step time. Every step pays `overhead` of a step's time into
@@ -17,6 +19,7 @@ export class Budget {
   readonly #balance: Record<Activity, number> = { fold: 0, tick: 0, probe: 0 };
   readonly #cost: Record<Activity, number | null> = { fold: null, tick: null, probe: null };
   #stepMs: number | null = null;
+  #wasLong = false;
   #plainTotal = 0;
   #spentTotal = 0;
 
@@ -33,8 +36,12 @@ export class Budget {
     this.#cost[activity] = ms;
   }
 
-  /** A training step took this long without the guard. */
-  step(plainMs: number): void {
+  /** A training step took this long without the guard. A single long one is a pause, and counts as usual. */
+  step(elapsedMs: number): void {
+    const isLong = this.#stepMs !== null && elapsedMs > PAUSE * this.#stepMs;
+    const isPause = isLong && !this.#wasLong;
+    this.#wasLong = isLong;
+    const plainMs = isPause ? (this.#stepMs as number) : elapsedMs;
     this.#stepMs = this.#stepMs === null ? plainMs : this.#stepMs + NEWEST * (plainMs - this.#stepMs);
     this.#plainTotal += plainMs;
     for (const activity of Object.keys(this.#balance) as Activity[]) {

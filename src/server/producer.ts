@@ -1,8 +1,15 @@
 import type { Subscription } from 'rxjs';
 import type { RawData, WebSocket } from 'ws';
-import type { EndEvent, Guard, Observation, RunSetup } from '../guard/index.js';
-import { decodeObservation } from '../guard/wire.js';
-import { type OpenMessage, parseOpenMessage, parseProducerMessage } from '../guard/wire-messages.js';
+import {
+  decodeObservation,
+  type EndEvent,
+  type Guard,
+  type Observation,
+  type OpenMessage,
+  parseOpenMessage,
+  parseProducerMessage,
+  type RunSetup,
+} from '../guard/index.js';
 import { MergeguardError } from '../tensors/index.js';
 import { Outbox, type OutboxLimits } from './outbox.js';
 import type { Runs } from './runs.js';
