@@ -1,17 +1,45 @@
 import { Observable, Subject } from 'rxjs';
 import type { GuardEvent } from './events.js';
 
-/** What a late subscriber gets first, in this order. */
-const REMEMBERED = ['hello', 'tick', 'steer', 'end'] as const;
+/**
+ * What somebody who comes late must be told of a run: `hello`, the last tick and steer, every alert that is
+ * still raised, and `end` if it is over. Bounded by the alerts that can be raised at a time.
+ */
+export class Memory {
+  readonly #last = new Map<GuardEvent['event'], GuardEvent>();
+  readonly #raised = new Map<string, GuardEvent>();
+
+  remember(event: GuardEvent): void {
+    if (event.event !== 'alert') {
+      this.#last.set(event.event, event);
+      return;
+    }
+    const key = JSON.stringify([event.rule, event.reference, event.method]);
+    if (event.state === 'raised') {
+      this.#raised.set(key, event);
+    } else {
+      this.#raised.delete(key);
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#last.has('end');
+  }
+
+  recall(): GuardEvent[] {
+    const { hello, tick, steer, end } = Object.fromEntries(this.#last);
+    return [hello, tick, steer, ...this.#raised.values(), end].filter((event) => event !== undefined);
+  }
+}
 
 /**
  * The one shared stream of a run's events. Every subscriber sees the same order, also when a subscriber causes
- * further events; a late one gets the last `hello`, `tick` and `steer` (and `end`, if it is over), then what comes.
- * `end` completes it, and what is emitted after it is ignored.
+ * further events; a late one gets what `Memory` recalls, then what comes. `end` completes it, and what is
+ * emitted after it is ignored.
  */
 export class EventStream {
   readonly #live = new Subject<GuardEvent>();
-  readonly #last = new Map<GuardEvent['event'], GuardEvent>();
+  readonly #memory = new Memory();
   readonly #queue: GuardEvent[] = [];
   #isBusy = false;
 
@@ -19,11 +47,8 @@ export class EventStream {
     const wasBusy = this.#isBusy;
     // what a subscriber emits while it is told the past comes after the past
     this.#isBusy = true;
-    for (const name of REMEMBERED) {
-      const event = this.#last.get(name);
-      if (event !== undefined) {
-        subscriber.next(event);
-      }
+    for (const event of this.#memory.recall()) {
+      subscriber.next(event);
     }
     this.#live.subscribe(subscriber);
     this.#isBusy = wasBusy;
@@ -41,10 +66,10 @@ export class EventStream {
     }
     this.#isBusy = true;
     for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
-      if (this.#last.has('end')) {
+      if (this.#memory.isOver) {
         continue;
       }
-      this.#last.set(event.event, event);
+      this.#memory.remember(event);
       this.#live.next(event);
       if (event.event === 'end') {
         this.#live.complete();

@@ -6,6 +6,7 @@ export {
   type GuardConfigInput,
   type TermOptions,
 } from './config-schema.js';
+export { Memory } from './event-stream.js';
 export * from './events.js';
 export { createGuard } from './guard.js';
 export { keepHeartbeat } from './heartbeat.js';

@@ -1,8 +1,8 @@
 import { Observable, Subject, Subscription } from 'rxjs';
-import type { EndEvent, GuardEvent } from '../guard/index.js';
+import { type EndEvent, type GuardEvent, Memory } from '../guard/index.js';
 import { MergeguardError } from '../tensors/index.js';
 
-/** Finished runs of which hello, last tick and end are kept. */
+/** Finished runs of which is kept what a late subscriber is told. */
 const MOST_FINISHED = 8;
 
 interface LiveRun {
@@ -42,7 +42,7 @@ export class Runs {
 
   /**
    * Hands over what is kept of finished runs, then the events of all live and later runs, or of the run
-   * `only`. Each live run is subscribed to anew, so that it replays its hello, last tick and last steer.
+   * `only`. Each live run is subscribed to anew, so that it replays what came before.
    */
   follow(only: string | null, receive: (event: GuardEvent) => void): Subscription {
     const subscription = new Subscription();
@@ -69,14 +69,12 @@ export class Runs {
   }
 
   #keep(live: LiveRun): void {
-    const kept = new Map<string, GuardEvent>();
+    const memory = new Memory();
     const keeper = live.events.subscribe((event) => {
-      if (event.event === 'hello' || event.event === 'tick' || event.event === 'end') {
-        kept.set(event.event, event);
-      }
+      memory.remember(event);
       if (event.event === 'end') {
         this.#live.delete(live.run);
-        this.#finished.set(live.run, [...kept.values()]);
+        this.#finished.set(live.run, memory.recall());
         for (const run of [...this.#finished.keys()].slice(0, -MOST_FINISHED)) {
           this.#finished.delete(run);
         }

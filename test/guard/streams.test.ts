@@ -131,6 +131,32 @@ describe('EventStream', () => {
     expect(seen).toEqual(['tick@3', 'steer@2', 'progress@5']);
   });
 
+  it('tells late subscribers of the alerts that are still raised', () => {
+    const stream = new EventStream();
+    const alert = (rule: string, state: 'raised' | 'cleared', reference: string): GuardEvent => ({
+      event: 'alert',
+      run: 'run',
+      time: '2026-01-02T03:04:05.000Z',
+      step: 1,
+      rule,
+      state,
+      level: 'warning',
+      title: '',
+      text: '',
+      reference,
+      evidence: {},
+    });
+    stream.emit(alert('accuracy', 'raised', 'mnist'));
+    stream.emit(alert('accuracy', 'raised', 'kannada'));
+    stream.emit(alert('conflict', 'raised', 'mnist'));
+    stream.emit(alert('accuracy', 'cleared', 'mnist'));
+    const told: string[] = [];
+    stream.events.subscribe((event) => {
+      told.push(event.event === 'alert' ? `${event.rule} ${event.reference} ${event.state}` : event.event);
+    });
+    expect(told).toEqual(['accuracy kannada raised', 'conflict mnist raised']);
+  });
+
   it('completes at the end, also for whoever comes after it, and takes nothing more', () => {
     const stream = new EventStream();
     const early = listen(stream);

@@ -17,14 +17,14 @@ const dropped = async (of: Server) =>
   ((await (await fetch(`${of.url}/healthz`)).json()) as { dropped: number }).dropped;
 
 describe('/v1/stream', () => {
-  it('gives a late subscriber hello, the last tick and the last steer, then what comes', async () => {
+  it('gives a late subscriber hello, the last tick, the last steer and raised alerts, then what comes', async () => {
     const guard = new FakeGuard('r');
     server.attach('r', guard.events);
     for (const event of [tick('r', 1), steer('r', 1), tick('r', 2), alert('r', 2)]) {
       guard.publish(event);
     }
     const client = await Client.open(server.url, '/v1/stream');
-    expect(await client.names(3)).toEqual(['hello@0', 'tick@2', 'steer@1']);
+    expect(await client.names(4)).toEqual(['hello@0', 'tick@2', 'steer@1', 'alert@2']);
     guard.publish(progress('r', 3));
     expect(await client.next()).toEqual(progress('r', 3));
   });
@@ -43,7 +43,7 @@ describe('/v1/stream', () => {
     expect(() => server.attach('a', new Subject<GuardEvent>())).toThrow('run "a" is already under way');
   });
 
-  it('keeps hello, last tick and end of the last eight finished runs', async () => {
+  it('keeps what a late subscriber is told of the last eight finished runs', async () => {
     for (let i = 0; i < 10; i++) {
       const guard = new FakeGuard(`run-${i}`);
       server.attach(`run-${i}`, guard.events);
@@ -52,9 +52,9 @@ describe('/v1/stream', () => {
       guard.publish(end(`run-${i}`, i));
     }
     const client = await Client.open(server.url, '/v1/stream');
-    const names = await client.names(24);
-    expect(names.slice(0, 3)).toEqual(['hello@0', 'tick@2', 'end@2']);
-    expect(names.slice(-3)).toEqual(['hello@0', 'tick@9', 'end@9']);
+    const names = await client.names(32);
+    expect(names.slice(0, 4)).toEqual(['hello@0', 'tick@2', 'steer@2', 'end@2']);
+    expect(names.slice(-4)).toEqual(['hello@0', 'tick@9', 'steer@9', 'end@9']);
     const again = new FakeGuard('run-9');
     server.attach('run-9', again.events);
     expect((await client.next()).event).toBe('hello');
