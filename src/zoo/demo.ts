@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { attach, coverageOf, layoutOf, sharedWeights } from '../../hooks/tfjs/index.js';
 import { type Fingerprint, loadFingerprint } from '../fingerprint/index.js';
@@ -5,7 +6,7 @@ import { createGuard, type Guard, type GuardConfig, type TickEvent } from '../gu
 import { MERGE_METHODS } from '../merging/index.js';
 import { listProblems, MergeguardError, taskVector } from '../tensors/index.js';
 import { DRAWN_TASK_NAMES, drawnPretrainingTasks, drawnTasks } from './drawn-tasks.js';
-import { FINE_TUNING, preparePool, setEncoder } from './pool.js';
+import { FINE_TUNING, PRETRAINING, preparePool, setEncoder } from './pool.js';
 import { type RealMerge, realMerges } from './real-merges.js';
 import { pick, type Samples, sampleCount, type Task } from './task.js';
 import { readTask, taskNames } from './task-files.js';
@@ -20,6 +21,10 @@ export interface DemoOptions {
   /** reference tasks; null: the defaults */
   readonly references: readonly string[] | null;
   readonly steps: number;
+  /** steps of the base's training; defaults to the zoo's recipe, which the demo's fingerprint was fitted on */
+  readonly pretrainSteps?: number;
+  /** steps of each reference's training; defaults likewise */
+  readonly referenceSteps?: number;
   readonly seed: number;
   readonly cache: string | null;
   readonly config: GuardConfig;
@@ -29,8 +34,11 @@ export interface DemoOptions {
 export interface Demo {
   readonly run: string;
   readonly guard: Guard;
-  /** trains base, references and live model, then merges for real; resolves with the end */
-  play(): Promise<DemoResult>;
+  /**
+   * Trains base, references and live model, then merges for real; resolves with the end. Once the signal is
+   * aborted it stops after the step or merge under way: the run ends `failed`, and the signal's reason is thrown.
+   */
+  play(signal?: AbortSignal): Promise<DemoResult>;
 }
 
 /** Predicted beside real, for one reference and method. */
@@ -41,7 +49,8 @@ export interface Outcome {
   readonly predicted: number | null;
   readonly low: number | null;
   readonly high: number | null;
-  readonly real: number;
+  /** null where one of the two models alone gets nothing right */
+  readonly real: number | null;
 }
 
 export interface DemoResult {
@@ -53,7 +62,7 @@ export interface DemoResult {
 }
 
 const DEFAULT_TASK = 'curves';
-const DEFAULT_REFERENCES = ['glyphs-aster', 'glyphs-birch', 'segments', 'gratings'];
+const DEFAULT_REFERENCES = ['glyphs-aster', 'glyphs-birch', 'arrows', 'gratings'];
 /** Test images a task in the merges at the end. */
 const REAL_SAMPLES = 400;
 
@@ -80,9 +89,9 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
   return {
     run,
     guard,
-    play: async () => {
+    play: async (signal) => {
       try {
-        return await play({ options, guard, run, model, weights, live, names, fingerprint });
+        return await play({ options, guard, run, model, weights, live, names, fingerprint, signal });
       } catch (error) {
         await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
         throw error;
@@ -102,6 +111,7 @@ interface Play {
   live: Task;
   names: Names;
   fingerprint: Fingerprint | null;
+  signal: AbortSignal | undefined;
 }
 
 async function play({
@@ -113,9 +123,12 @@ async function play({
   live,
   names,
   fingerprint,
+  signal,
 }: Play): Promise<DemoResult> {
   const { seed, steps, config } = options;
+  // Every step and every merge reports here or to the hook: that is where a stop takes effect.
   const progress = (phase: string, done: number, total: number, loss: number | null) => {
+    signal?.throwIfAborted();
     if (loss !== null || done === total || done % 10 === 0) {
       guard.publish({
         event: 'progress',
@@ -129,14 +142,22 @@ async function play({
       });
     }
   };
-  progress('draw tasks', 0, 1, null);
+  const phase = options.data === null ? 'draw tasks' : 'read tasks';
+  progress(phase, 0, 1, null);
   const tasks = await Promise.all(names.references.map((name) => loadTask(options, name)));
+  const pretraining = await pretrainingTasks(options, names, tasks);
+  progress(phase, 1, 1, null);
+  const { pretrainSteps = PRETRAINING.steps, referenceSteps = FINE_TUNING.steps } = options;
   const pool = await preparePool({
-    pretraining: await pretrainingTasks(options, names, tasks),
+    pretraining,
     references: tasks,
     seed,
-    source: options.data ?? 'drawn',
+    source: options.data === null ? 'drawn' : digest([...pretraining, ...tasks]),
     cache: options.cache,
+    recipes: {
+      pretraining: { ...PRETRAINING, steps: pretrainSteps },
+      fineTuning: { ...FINE_TUNING, steps: referenceSteps },
+    },
     onProgress: progress,
   });
   setEncoder(model, pool.base);
@@ -166,6 +187,7 @@ async function play({
       seed: seed + 1,
       optimizer,
       onStep: ({ step, loss }) => {
+        signal?.throwIfAborted();
         if (loss !== null) {
           guarded.progress('train', step, steps, loss);
         }
@@ -186,7 +208,10 @@ async function play({
       tasks,
       methods,
       samples: REAL_SAMPLES,
-      onMerge: (done, total) => guarded.progress('merge for real', done, total),
+      onMerge: (done, total) => {
+        signal?.throwIfAborted();
+        guarded.progress('merge for real', done, total);
+      },
     });
     result = compare(accuracy, merges, lastTick);
     return { ...result };
@@ -202,10 +227,11 @@ function compare(accuracy: number, merges: readonly RealMerge[], tick: TickEvent
     const pair = tick?.pairs.find((candidate) => candidate.reference === reference);
     const score = pair?.scores.find((candidate) => candidate.method === method);
     const { value = null, low = null, high = null } = score ?? {};
-    return { reference, method, predicted: value, low, high, real: normalised };
+    const real = Number.isFinite(normalised) ? normalised : null;
+    return { reference, method, predicted: value, low, high, real };
   });
   const errors = outcomes.flatMap(({ predicted, real }) =>
-    predicted === null ? [] : [Math.abs(predicted - real)],
+    predicted === null || real === null ? [] : [Math.abs(predicted - real)],
   );
   const error = errors.length > 0 ? errors.reduce((sum, value) => sum + value, 0) / errors.length : null;
   return { accuracy, outcomes, error };
@@ -224,9 +250,15 @@ async function chooseTasks({ data, task, references }: DemoOptions): Promise<Nam
   const live = task ?? (data === null ? DEFAULT_TASK : all[0]);
   const chosen =
     references ?? (data === null ? DEFAULT_REFERENCES : all.filter((name) => name !== live).slice(0, 4));
-  const problems = [live, ...chosen]
-    .filter((name) => !all.includes(name))
-    .map((name) => `there is no task "${name}"; there are ${all.join(', ')}`);
+  const problems: string[] = [];
+  const unknown = [...new Set([live, ...chosen])].filter((name) => !all.includes(name));
+  if (unknown.length > 0) {
+    const named = unknown.map((name) => `"${name}"`).join(', ');
+    problems.push(`there is no task ${named}; there are ${all.join(', ')}`);
+  }
+  if (chosen.length === 0) {
+    problems.push('there is no reference to merge with; a folder needs two task files or more');
+  }
   if (chosen.includes(live)) {
     problems.push(`"${live}" is the live task and a reference; a model is not merged with its own task`);
   }
@@ -237,6 +269,17 @@ async function chooseTasks({ data, task, references }: DemoOptions): Promise<Nam
     throw new MergeguardError(listProblems('the demo can not start:', problems));
   }
   return { live, references: chosen, all };
+}
+
+/** Stands for the tasks' contents, so that a cached model is of the very images that the folder holds now. */
+function digest(tasks: readonly Task[]): string {
+  const hash = createHash('sha256');
+  for (const { train, calibration, test } of tasks) {
+    for (const { images, labels } of [train, calibration, test]) {
+      hash.update(images).update(labels);
+    }
+  }
+  return hash.digest('hex');
 }
 
 async function loadTask({ data, seed }: DemoOptions, name: string): Promise<Task> {

@@ -4,7 +4,7 @@ import { PIXELS, type Samples, type Task } from './task.js';
 
 /**
  * Tasks whose images are drawn by procedure, so that the demo needs no data: glyphs of random alphabets,
- * outlines, curves, seven-segment digits, gratings. Every image is moved, turned, scaled and made noisy
+ * outlines, curves, arrows, gratings. Every image is moved, turned, scaled and made noisy
  * at random; the same seed draws the same images.
  */
 
@@ -27,7 +27,7 @@ const FAMILIES: Record<string, Family> = {
   'glyphs-dahlia': { classes: 10, draw: glyphs },
   shapes: { classes: 8, draw: () => shape },
   curves: { classes: 8, draw: () => curve },
-  segments: { classes: 10, draw: () => segments },
+  arrows: { classes: 8, draw: () => arrow },
   gratings: { classes: 8, draw: () => grating },
 };
 
@@ -171,48 +171,18 @@ function curve(canvas: Canvas, label: number, random: Random): void {
   drawPath(canvas, points);
 }
 
-/** Seven-segment digits, slanted at random. */
-function segments(canvas: Canvas, label: number, random: Random): void {
-  const lit = ['abcdef', 'bc', 'abged', 'abgcd', 'fgbc', 'afgcd', 'afgedc', 'abc', 'abcdefg', 'abcdfg'][
-    label
+/** Arrows in eight directions, of random length. */
+function arrow(canvas: Canvas, label: number, random: Random): void {
+  const angle = (label * Math.PI) / 4;
+  const length = random.uniform(0.6, 0.85);
+  const along = (distance: number, turn: number): Point => [
+    distance * Math.cos(angle + turn),
+    distance * Math.sin(angle + turn),
   ];
-  const ends: Record<string, [Point, Point]> = {
-    a: [
-      [-0.4, -0.8],
-      [0.4, -0.8],
-    ],
-    b: [
-      [0.4, -0.8],
-      [0.4, 0],
-    ],
-    c: [
-      [0.4, 0],
-      [0.4, 0.8],
-    ],
-    d: [
-      [-0.4, 0.8],
-      [0.4, 0.8],
-    ],
-    e: [
-      [-0.4, 0],
-      [-0.4, 0.8],
-    ],
-    f: [
-      [-0.4, -0.8],
-      [-0.4, 0],
-    ],
-    g: [
-      [-0.4, 0],
-      [0.4, 0],
-    ],
-  };
-  const slant = random.uniform(-0.12, 0.12);
-  for (const segment of lit) {
-    drawPath(
-      canvas,
-      ends[segment].map(([x, y]) => [x - slant * y + 0.03 * random.normal(), y + 0.03 * random.normal()]),
-    );
-  }
+  const tip = along(length, 0);
+  drawPath(canvas, [along(-length, 0), tip]);
+  const barb = random.uniform(0.55, 0.7);
+  drawPath(canvas, [along(barb, 0.75), tip, along(barb, -0.75)]);
 }
 
 /** Stripes of four directions and two widths. */

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { inVariableLayout, layoutOf, sharedWeights } from '../../hooks/tfjs/index.js';
 import { makeReference, type Reference, readReference, writeReference } from '../reference/index.js';
 import {
+  baseIdentity,
   type HostTensor,
   MergeguardError,
   type NamedTensors,
@@ -21,6 +22,13 @@ import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 export const PRETRAINING: Recipe = { steps: 560, batch: 32, learningRate: 1e-3 };
 export const FINE_TUNING: Recipe = { steps: 150, batch: 32, learningRate: 5e-4 };
 
+export interface Recipes {
+  readonly pretraining: Recipe;
+  readonly fineTuning: Recipe;
+}
+
+const DEFAULT_RECIPES: Recipes = { pretraining: PRETRAINING, fineTuning: FINE_TUNING };
+
 /** Reports what is going on, for `progress` events. */
 export type OnProgress = (phase: string, done: number, total: number, loss: number | null) => void;
 
@@ -34,6 +42,8 @@ export interface PoolOptions {
   readonly source: string;
   /** folder of the cache; null: none */
   readonly cache: string | null;
+  /** defaults to `PRETRAINING` and `FINE_TUNING` */
+  readonly recipes?: Recipes;
   readonly onProgress?: OnProgress;
 }
 
@@ -43,13 +53,13 @@ export interface Pool {
   readonly references: readonly Reference[];
 }
 
-/** A base trained jointly, and a reference fine-tuned for each task; what the cache holds is not made again. */
+/**
+ * A base trained jointly, and a reference fine-tuned for each task; what the cache holds is not made again.
+ * @throws MergeguardError when the cache's folder can't be made or written to
+ */
 export async function preparePool(options: PoolOptions): Promise<Pool> {
-  const { seed, cache, onProgress = () => {} } = options;
-  const folder = cache === null ? null : join(cache, 'zoo', poolKey(options));
-  if (folder) {
-    await mkdir(folder, { recursive: true });
-  }
+  const { seed, cache, recipes = DEFAULT_RECIPES, onProgress = () => {} } = options;
+  const folder = cache === null ? null : await openFolder(cache, poolKey(options, recipes));
   const model = new VisionTransformer(ZOO_SHAPE, seed);
   try {
     const base = await cached(folder, 'base.safetensors', {
@@ -61,15 +71,16 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
           await checkpoint.close();
         }
       },
-      make: () => pretrain(model, options.pretraining, seed, onProgress),
+      make: () => pretrain(model, options.pretraining, recipes.pretraining, seed, onProgress),
       write: (path, tensors) => writeSafetensors(path, tensors),
     });
+    const baseHash = baseIdentity(base);
     const references: Reference[] = [];
     for (const task of options.references) {
       references.push(
         await cached(folder, `${task.name}.reference.safetensors`, {
-          read: readReference,
-          make: () => fineTuneReference(model, base, task, seed, onProgress),
+          read: (path) => readReferenceOf(baseHash, path),
+          make: () => fineTuneReference(model, base, task, recipes.fineTuning, seed, onProgress),
           write: (path, reference) => writeReference(path, reference),
         }),
       );
@@ -81,13 +92,35 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
 }
 
 /** Readable, and different whenever the models would be. */
-function poolKey({ source, seed, pretraining }: PoolOptions): string {
+function poolKey({ source, seed, pretraining }: PoolOptions, recipes: Recipes): string {
   const sizes = pretraining.map((task) => [task.name, task.classes, sampleCount(task.train)]);
-  const identity = JSON.stringify([source, seed, sizes, PRETRAINING, FINE_TUNING, ZOO_SHAPE, 1]);
+  const { pretraining: first, fineTuning: then } = recipes;
+  const identity = JSON.stringify([source, seed, sizes, first, then, ZOO_SHAPE, 1]);
   return `seed${seed}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
 }
 
-/** A file of the cache, made and written where it is missing or can't be read (a half-written or older one). */
+async function openFolder(cache: string, key: string): Promise<string> {
+  const folder = join(cache, 'zoo', key);
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new MergeguardError(
+      `the cache's folder ${folder} can't be made (${(error as Error).message}); choose another with --cache`,
+    );
+  }
+  return folder;
+}
+
+/** A base that had to be made again, on another backend say, may differ from the one its references are of. */
+async function readReferenceOf(baseHash: string, path: string): Promise<Reference> {
+  const reference = await readReference(path);
+  if (reference.baseHash !== baseHash) {
+    throw new MergeguardError(`${path} was fine-tuned from another base than the cache holds`);
+  }
+  return reference;
+}
+
+/** A file of the cache, made and written where it is missing or of no use (half-written, older, of another base). */
 async function cached<Value>(
   folder: string | null,
   name: string,
@@ -104,8 +137,7 @@ async function cached<Value>(
   try {
     return await how.read(path);
   } catch (error) {
-    const missing = (error as { code?: string }).code === 'ENOENT';
-    if (!missing && !(error instanceof MergeguardError)) {
+    if (!(error instanceof MergeguardError)) {
       throw error;
     }
   }
@@ -117,15 +149,16 @@ async function cached<Value>(
 async function pretrain(
   model: VisionTransformer,
   tasks: readonly Task[],
+  recipe: Recipe,
   seed: number,
   onProgress: OnProgress,
 ): Promise<NamedTensors> {
   for (const task of tasks) {
     model.addHead(task.name, task.classes, seed);
   }
-  await train(model, tasks, PRETRAINING, {
+  await train(model, tasks, recipe, {
     seed,
-    onStep: ({ step, loss }) => onProgress('pretrain', step, PRETRAINING.steps, loss),
+    onStep: ({ step, loss }) => onProgress('pretrain', step, recipe.steps, loss),
   });
   for (const task of tasks) {
     model.removeHead(task.name);
@@ -137,16 +170,17 @@ async function fineTuneReference(
   model: VisionTransformer,
   base: NamedTensors,
   task: Task,
+  recipe: Recipe,
   seed: number,
   onProgress: OnProgress,
 ): Promise<Reference> {
   setEncoder(model, base);
   model.addHead(task.name, task.classes, seed);
-  await train(model, [task], FINE_TUNING, {
+  await train(model, [task], recipe, {
     seed,
-    onStep: ({ step, loss }) => onProgress(`reference ${task.name}`, step, FINE_TUNING.steps, loss),
+    onStep: ({ step, loss }) => onProgress(`reference ${task.name}`, step, recipe.steps, loss),
   });
-  const reference = await referenceOf(model, base, task, { seed, recipe: FINE_TUNING });
+  const reference = await referenceOf(model, base, task, { seed, recipe });
   model.removeHead(task.name);
   return reference;
 }

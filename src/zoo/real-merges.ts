@@ -12,7 +12,7 @@ export interface RealMerge {
   readonly method: string;
   /** accuracy of the merged model on the two tasks, fractions */
   readonly accuracy: { readonly live: number; readonly reference: number };
-  /** each over the accuracy of the task's own fine-tuned model, averaged */
+  /** each over the accuracy of the task's own fine-tuned model, averaged; not finite where that is zero */
   readonly normalised: number;
 }
 

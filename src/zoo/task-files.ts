@@ -1,10 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { listProblems, MergeguardError, openSafetensors, Random } from '../tensors/index.js';
-import { holdOut, PIXELS, type Samples, type Task } from './task.js';
+import {
+  listProblems,
+  MergeguardError,
+  openSafetensors,
+  Random,
+  type SafetensorsFile,
+} from '../tensors/index.js';
+import { holdOut, SIDE, type Samples, sampleCount, type Task } from './task.js';
 
 /** Calibration samples held out of the training samples: this many, or a fifth where that is fewer. */
 const CALIBRATION = 128;
+/** With fewer, a fifth of them would be none. */
+const LEAST_TRAINING = 5;
 
 /** Names of the tasks in a folder of safetensors files, one file a task, sorted. */
 export async function taskNames(folder: string): Promise<string[]> {
@@ -37,49 +45,63 @@ export async function readTask(folder: string, name: string, seed: number): Prom
   const file = await openSafetensors(path);
   try {
     const problems: string[] = [];
-    const part = async (kind: string): Promise<Samples> => {
-      const read = async (what: string): Promise<{ shape: readonly number[]; data: Uint8Array }> => {
-        const tensor = `${kind}.${what}`;
-        if (!file.names.includes(tensor)) {
-          problems.push(`${tensor} is missing`);
-          return { shape: [], data: new Uint8Array() };
-        }
-        const { dtype, shape, data } = await file.read(tensor);
-        if (dtype !== 'U8') {
-          problems.push(`${tensor} is ${dtype}, a task file has U8`);
-          return { shape, data: new Uint8Array() };
-        }
-        return { shape, data: data as Uint8Array };
-      };
-      const images = await read('images');
-      const labels = await read('labels');
-      const count = labels.data.length;
-      const [given, height, width] = images.shape;
-      if (images.data.length > 0 && (images.shape.length !== 3 || height !== 28 || width !== 28)) {
-        problems.push(`${kind}.images is [${images.shape.join(', ')}], a task file has [N, 28, 28]`);
-      } else if (images.data.length > 0 && given !== count) {
-        problems.push(`${kind}.images holds ${given} images, ${kind}.labels ${count} labels`);
-      }
-      if (count === 0 && problems.length === 0) {
-        problems.push(`${kind} is empty`);
-      }
-      return { images: images.data, labels: labels.data };
-    };
-    const train = await part('train');
-    const test = await part('test');
-    if (problems.length === 0) {
+    const train = await readPart(file, 'train', problems);
+    const test = await readPart(file, 'test', problems);
+    if (train && test) {
       problems.push(...labelProblems(train, test, file.metadata.classes));
     }
-    if (problems.length > 0) {
+    if (problems.length > 0 || !train || !test) {
       throw new MergeguardError(listProblems(`${path} is no task file:`, problems));
     }
-    const count = train.images.length / PIXELS;
+    const count = sampleCount(train);
     const order = new Random('calibration', name, seed).permutation(count);
     const held = holdOut(train, order, Math.min(CALIBRATION, Math.floor(count / 5)));
     return { name, classes: highest(train.labels) + 1, ...held, test };
   } finally {
     await file.close();
   }
+}
+
+/** Images and labels of `train` or `test`; null, with the problems told, where they are not what they should be. */
+async function readPart(file: SafetensorsFile, kind: string, problems: string[]): Promise<Samples | null> {
+  const before = problems.length;
+  const images = await readBytes(file, `${kind}.images`, problems);
+  const labels = await readBytes(file, `${kind}.labels`, problems);
+  const [given, height, width] = images?.shape ?? [];
+  const isImages = images?.shape.length === 3 && height === SIDE && width === SIDE;
+  if (images && !isImages) {
+    problems.push(`${kind}.images is [${images.shape.join(', ')}], a task file has [N, ${SIDE}, ${SIDE}]`);
+  }
+  if (labels && labels.shape.length !== 1) {
+    problems.push(`${kind}.labels is [${labels.shape.join(', ')}], a task file has [N]`);
+  }
+  if (!images || !labels || problems.length > before) {
+    return null;
+  }
+  const least = kind === 'train' ? LEAST_TRAINING : 1;
+  if (given !== labels.data.length) {
+    problems.push(`${kind}.images holds ${given} images, ${kind}.labels ${labels.data.length} labels`);
+  } else if (given < least) {
+    problems.push(`${kind} is ${given === 0 ? 'empty' : `${given} images`}; a task needs ${least} or more`);
+  }
+  return problems.length > before ? null : { images: images.data, labels: labels.data };
+}
+
+async function readBytes(
+  file: SafetensorsFile,
+  tensor: string,
+  problems: string[],
+): Promise<{ shape: readonly number[]; data: Uint8Array } | null> {
+  if (!file.names.includes(tensor)) {
+    problems.push(`${tensor} is missing`);
+    return null;
+  }
+  const { dtype, shape } = file.info(tensor);
+  if (dtype !== 'U8') {
+    problems.push(`${tensor} is ${dtype}, a task file has U8`);
+    return null;
+  }
+  return { shape, data: (await file.read(tensor)).data as Uint8Array };
 }
 
 function labelProblems(train: Samples, test: Samples, declared: string | undefined): string[] {

@@ -16,7 +16,9 @@ export interface Task {
   readonly test: Samples;
 }
 
-export const PIXELS = 28 * 28;
+/** pixels along one side of an image */
+export const SIDE = 28;
+export const PIXELS = SIDE * SIDE;
 
 export function sampleCount(samples: Samples): number {
   return samples.labels.length;

@@ -25,8 +25,8 @@ export interface Evaluation {
 }
 
 /**
- * Trains encoder and heads jointly, one task a step in turn. `onStep` may be asynchronous; between steps the
- * event loop gets a turn, so that a server in this process stays alive. Same seed, same weights.
+ * Trains encoder and heads jointly, one task a step in turn. Between steps the event loop gets a turn, so that
+ * a server in this process stays alive. What `onStep` throws ends the training. Same seed, same weights.
  */
 export async function train(
   model: VisionTransformer,
