@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import type { Matrix } from 'ml-matrix';
 import { Random } from '../../src/tensors/random.js';
+import { type Ritz, rowsOf, solveRitz, squaredOverlap, symmetricAt } from './ritz.js';
 
 /** Reference subspaces of one matrix, in the layout of the stored variable [rows, columns]. */
 export interface StoredSubspace {
@@ -21,8 +22,6 @@ export interface Overlap {
 const OVERSAMPLING = 6;
 /** Extra iterations from a random start. */
 const COLD_ITERATIONS = 2;
-/** Ritz values under this share of the largest count as zero in float32. */
-const RANK_TOLERANCE = 1e-9;
 
 /**
  * Follows the top singular subspaces of one live task matrix A [rows, columns] by block power iteration, warm
@@ -30,23 +29,30 @@ const RANK_TOLERANCE = 1e-9;
  * 16) are solved on the host in float64, after the tick's one read: V and Y = A V give the Gram matrices V^T V
  * and Y^T Y, their generalised eigenvectors W the Ritz vectors V W, and A^T Y W / lambda the next V.
  *
+ * Between two reads nothing makes V orthonormal, so with every iteration its columns lean towards the largest
+ * singular vector. Columns that have come to be dependent in float32 are replaced by random ones, and the next
+ * measurement does one iteration less.
+ *
  * Device memory: (columns + rows) p and (rows + columns) k R floats.
  */
 export class SubspaceTracker {
   readonly shape: readonly [number, number];
   /** number of floats that `measure` puts into the tick */
   readonly size: number;
-  readonly #k: number;
+  readonly #most: number;
   readonly #width: number;
-  readonly #iterations: number;
+  readonly #random: Random;
   readonly #references: readonly (StoredSubspace | null)[];
   readonly #rowBasis: tf.Tensor2D | null;
   readonly #columnBasis: tf.Tensor2D | null;
+  /** V [columns, p] */
   #basis: tf.Tensor2D;
   /** A^T A V of the last measurement, waiting for the host's W */
   #image: tf.Tensor2D | null = null;
-  /** the basis is still random */
-  #cold = true;
+  readonly #iterations: number;
+  /** iterations of the next measurement */
+  #rounds: number;
+  #k = 0;
 
   constructor(
     shape: readonly [number, number],
@@ -55,23 +61,28 @@ export class SubspaceTracker {
   ) {
     const [rows, columns] = shape;
     this.shape = shape;
-    this.#k = Math.min(options.k, rows, columns);
-    this.#width = Math.min(this.#k + OVERSAMPLING, rows, columns);
+    this.#most = Math.min(options.k, rows, columns);
+    this.#width = Math.min(this.#most + OVERSAMPLING, rows, columns);
     this.#iterations = options.iterations;
+    this.#rounds = options.iterations + COLD_ITERATIONS;
     this.#references = references;
     this.#rowBasis = stackBases(references, rows, (subspace) => subspace.rows.data);
     this.#columnBasis = stackBases(references, columns, (subspace) => subspace.columns.data);
     const stacked = this.#rowBasis?.shape[1] ?? 0;
     this.size = 2 * this.#width * this.#width + 2 * stacked * this.#width;
-    const start = new Random('subspace', options.seed).normals(columns * this.#width, 1 / Math.sqrt(columns));
-    this.#basis = tf.keep(tf.tensor2d(start, [columns, this.#width]));
+    this.#random = new Random('subspace', options.seed);
+    this.#basis = tf.keep(this.#randomColumns(this.#width));
+  }
+
+  /** Columns of the live subspace that the last overlaps are over: k, or the matrix' rank if that is lower. */
+  get k(): number {
+    return this.#k;
   }
 
   /** Products with the live task matrix, flattened for the tick's read. Call it inside tf.tidy. */
   measure(matrix: tf.Tensor2D): tf.Tensor1D[] {
     let basis = this.#basis;
-    const rounds = this.#cold ? this.#iterations + COLD_ITERATIONS : this.#iterations;
-    for (let i = 1; i < rounds; i++) {
+    for (let round = 1; round < this.#rounds; round++) {
       const next = tf.matMul(matrix, tf.matMul(matrix, basis), true, false);
       // Columns brought to length one: the products shrink by the square of a small task vector each time.
       // A task vector of zeros leaves the basis as it is.
@@ -80,7 +91,9 @@ export class SubspaceTracker {
     }
     const product = tf.matMul(matrix, basis);
     const image: tf.Tensor2D = tf.keep(tf.matMul(matrix, product, true, false));
-    this.#replaceBasis(basis);
+    if (basis !== this.#basis) {
+      this.#replaceBasis(basis);
+    }
     this.#image?.dispose();
     this.#image = image;
     const parts = [tf.matMul(basis, basis, true, false), tf.matMul(product, product, true, false)];
@@ -94,10 +107,8 @@ export class SubspaceTracker {
   }
 
   #replaceBasis(basis: tf.Tensor2D): void {
-    if (basis !== this.#basis) {
-      this.#basis.dispose();
-      this.#basis = tf.keep(basis);
-    }
+    this.#basis.dispose();
+    this.#basis = tf.keep(basis);
   }
 
   /**
@@ -106,21 +117,26 @@ export class SubspaceTracker {
    */
   finish(values: Float32Array): Overlap[] {
     const p = this.#width;
-    const gramBasis = symmetric(values, 0, p);
-    const gramProduct = symmetric(values, p * p, p);
-    const ritz = solve(gramProduct, gramBasis);
+    const gramBasis = symmetricAt(values, 0, p);
+    const ritz = solveRitz(symmetricAt(values, p * p, p), gramBasis);
     if (!ritz || !this.#image) {
+      this.#k = 0;
+      if (!Number.isFinite(gramBasis.trace())) {
+        // Weights that were not finite got into the basis.
+        this.#replaceBasis(this.#randomColumns(p));
+        this.#rounds = this.#iterations + COLD_ITERATIONS;
+      }
       return this.#references.map(() => ({ rows: Number.NaN, columns: Number.NaN }));
     }
-    this.#advance(ritz);
+    this.#advance(ritz, this.#image);
+    const k = Math.min(this.#most, ritz.rank);
+    this.#k = k;
     const stacked = this.#rowBasis?.shape[1] ?? 0;
-    const crossRows = view(values, 2 * p * p, p);
-    const crossColumns = view(values, 2 * p * p + stacked * p, p);
+    const crossRows = rowsOf(values, 2 * p * p, p);
+    const crossColumns = rowsOf(values, 2 * p * p + stacked * p, p);
     let start = 0;
     return this.#references.map((reference) => {
-      const k = Math.min(this.#k, ritz.rank);
-      if (!reference || k === 0) {
-        start += reference?.k ?? 0;
+      if (!reference) {
         return { rows: Number.NaN, columns: Number.NaN };
       }
       const overlap = {
@@ -132,35 +148,30 @@ export class SubspaceTracker {
     });
   }
 
-  /** Columns of the live subspace that the overlaps are over. */
-  get k(): number {
-    return this.#k;
+  /** V <- A^T A V W / lambda, V W itself for directions that A does not reach, random columns for lost ones. */
+  #advance({ values, vectors, rank }: Ritz, image: tf.Tensor2D): void {
+    const found = vectors.columns;
+    const lost = this.#width - found;
+    const next = tf.tidy(() => {
+      const parts = [tf.matMul(image, weights(vectors, 0, rank, (column) => 1 / values[column]))];
+      if (rank < found) {
+        parts.push(tf.matMul(this.#basis, weights(vectors, rank, found, () => 1)));
+      }
+      if (lost > 0) {
+        parts.push(this.#randomColumns(lost));
+      }
+      return parts.length === 1 ? parts[0] : tf.concat(parts, 1);
+    });
+    this.#replaceBasis(next);
+    image.dispose();
+    this.#image = null;
+    this.#rounds = Math.min(this.#iterations, lost > 0 ? Math.max(this.#rounds - 1, 1) : this.#rounds);
   }
 
-  /** V <- A^T A V W / lambda, and V W itself for directions that A does not reach. */
-  #advance({ values, vectors, rank }: Ritz): void {
-    const p = this.#width;
-    const powered = new Float32Array(p * p);
-    const kept = new Float32Array(p * p);
-    for (let row = 0; row < p; row++) {
-      for (let column = 0; column < p; column++) {
-        const weight = vectors.get(row, column);
-        if (column < rank) {
-          powered[row * p + column] = weight / values[column];
-        } else {
-          kept[row * p + column] = weight;
-        }
-      }
-    }
-    const next = tf.tidy(() => {
-      const moved = tf.matMul(this.#image as tf.Tensor2D, tf.tensor2d(powered, [p, p]));
-      return rank === p ? moved : tf.add(moved, tf.matMul(this.#basis, tf.tensor2d(kept, [p, p])));
-    }) as tf.Tensor2D;
-    this.#basis.dispose();
-    this.#basis = tf.keep(next);
-    this.#image?.dispose();
-    this.#image = null;
-    this.#cold = false;
+  /** [columns, count], of about length one */
+  #randomColumns(count: number): tf.Tensor2D {
+    const [, columns] = this.shape;
+    return tf.tensor2d(this.#random.normals(columns * count, 1 / Math.sqrt(columns)), [columns, count]);
   }
 
   dispose(): void {
@@ -168,89 +179,15 @@ export class SubspaceTracker {
   }
 }
 
-interface Ritz {
-  /** squared singular values, descending */
-  readonly values: readonly number[];
-  /** [p, p], columns w with w^T V^T V w = 1 */
-  readonly vectors: Matrix;
-  /** values that are not zero in float32 */
-  readonly rank: number;
-}
-
-/** Solves gramProduct w = lambda gramBasis w; null where the matrix is zero or something is not finite. */
-function solve(gramProduct: Matrix, gramBasis: Matrix): Ritz | null {
-  const finite = [gramProduct, gramBasis].every((matrix) => matrix.to1DArray().every(Number.isFinite));
-  if (!finite || gramProduct.trace() <= 0) {
-    return null;
-  }
-  const cholesky = new CholeskyDecomposition(gramBasis);
-  if (!cholesky.isPositiveDefinite()) {
-    return null;
-  }
-  const inverse = invertLower(cholesky.lowerTriangularMatrix);
-  const reduced = inverse.mmul(gramProduct).mmul(inverse.transpose());
-  const eigen = new EigenvalueDecomposition(reduced, { assumeSymmetric: true });
-  const ascending = eigen.realEigenvalues;
-  const order = ascending.map((_, i) => i).sort((i, j) => ascending[j] - ascending[i]);
-  const values = order.map((i) => Math.max(ascending[i], 0));
-  const rotated = inverse.transpose().mmul(eigen.eigenvectorMatrix);
-  const vectors = rotated.subMatrixColumn(order);
-  const rank = values.filter((value) => value > RANK_TOLERANCE * values[0]).length;
-  return { values, vectors, rank };
-}
-
-function invertLower(lower: Matrix): Matrix {
-  const n = lower.rows;
-  const inverse = Matrix.zeros(n, n);
-  for (let column = 0; column < n; column++) {
-    for (let row = column; row < n; row++) {
-      let sum = row === column ? 1 : 0;
-      for (let i = column; i < row; i++) {
-        sum -= lower.get(row, i) * inverse.get(i, column);
-      }
-      inverse.set(row, column, sum / lower.get(row, row));
+/** Columns from..to of the vectors on the device, each times its factor. */
+function weights(vectors: Matrix, from: number, to: number, factor: (column: number) => number): tf.Tensor2D {
+  const values = new Float32Array(vectors.rows * (to - from));
+  for (let row = 0; row < vectors.rows; row++) {
+    for (let column = from; column < to; column++) {
+      values[row * (to - from) + column - from] = vectors.get(row, column) * factor(column);
     }
   }
-  return inverse;
-}
-
-/** ‖C w_j‖² summed over the first k Ritz vectors, C being `count` rows of the cross products. */
-function squaredOverlap(
-  cross: { at(row: number, column: number): number; width: number },
-  start: number,
-  count: number,
-  vectors: Matrix,
-  k: number,
-  scales: readonly number[] | null,
-): number {
-  let total = 0;
-  for (let j = 0; j < k; j++) {
-    let column = 0;
-    for (let row = start; row < start + count; row++) {
-      let dot = 0;
-      for (let i = 0; i < cross.width; i++) {
-        dot += cross.at(row, i) * vectors.get(i, j);
-      }
-      column += dot * dot;
-    }
-    total += scales ? column / scales[j] : column;
-  }
-  return total;
-}
-
-function view(values: Float32Array, offset: number, width: number) {
-  return { width, at: (row: number, column: number) => values[offset + row * width + column] };
-}
-
-function symmetric(values: Float32Array, offset: number, size: number): Matrix {
-  const matrix = Matrix.zeros(size, size);
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column < size; column++) {
-      const mirrored = values[offset + row * size + column] + values[offset + column * size + row];
-      matrix.set(row, column, mirrored / 2);
-    }
-  }
-  return matrix;
+  return tf.tensor2d(values, [vectors.rows, to - from]);
 }
 
 /** All references' bases side by side [length, sum of k], kept on the device; null where none has one. */

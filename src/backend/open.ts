@@ -67,12 +67,35 @@ export async function openBackend(choice: BackendChoice = 'auto'): Promise<Opene
 
 /** Loads a backend and makes it the active one. */
 async function activate(name: BackendName): Promise<{ description: string; software?: boolean }> {
-  const opened = await OPENERS[name].open();
-  if (!(await tf.setBackend(name))) {
-    throw new Error('tfjs could not initialise it');
+  return withoutNewListeners(async () => {
+    const opened = await OPENERS[name].open();
+    if (!(await tf.setBackend(name))) {
+      throw new Error('tfjs could not initialise it');
+    }
+    await tf.ready();
+    return opened;
+  });
+}
+
+/**
+ * The wasm module makes itself a handler of the process's uncaught errors that throws them again: whatever goes
+ * wrong in a user's program would then be printed behind 60 kB of minified source. What is added while it loads
+ * is taken away again.
+ */
+async function withoutNewListeners<Result>(load: () => Promise<Result>): Promise<Result> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => new Set<unknown>(process.listeners(event as 'uncaughtException')));
+  try {
+    return await load();
+  } finally {
+    events.forEach((event, index) => {
+      for (const listener of process.listeners(event as 'uncaughtException')) {
+        if (!before[index].has(listener)) {
+          process.removeListener(event, listener);
+        }
+      }
+    });
   }
-  await tf.ready();
-  return opened;
 }
 
 async function openTensorflow(): Promise<{ description: string }> {

@@ -1,23 +1,17 @@
-import { SingleBar } from 'cli-progress';
 import type { CommandModule } from 'yargs';
 import { BACKEND_NAMES, type BackendChoice, openBackend } from '../backend/index.js';
-import {
-  type GuardConfigInput,
-  type GuardEvent,
-  loadConfig,
-  type ProgressEvent,
-  resolveConfig,
-} from '../guard/index.js';
+import { type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type Server, startServer } from '../server/index.js';
-import { type DemoResult, openDemo } from '../zoo/index.js';
-import { jsonLine } from './watch-lines.js';
-import { alertLine, steerLine } from './watch-view.js';
+import { type DemoResult, FINE_TUNING, openDemo, PRETRAINING } from '../zoo/index.js';
+import { DemoReporter } from './demo-reporter.js';
 
 interface DemoArguments {
   data?: string;
   task?: string;
   references?: string;
   steps: number;
+  'pretrain-steps': number;
+  'reference-steps': number;
   seed: number;
   port?: number;
   server: boolean;
@@ -53,11 +47,23 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
         },
         references: { type: 'string', requiresArg: true, describe: 'Reference tasks, comma-separated' },
         steps: { type: 'number', requiresArg: true, default: 300, describe: 'Steps of the live training' },
+        'pretrain-steps': {
+          type: 'number',
+          requiresArg: true,
+          default: PRETRAINING.steps,
+          describe: "Steps of the base's training",
+        },
+        'reference-steps': {
+          type: 'number',
+          requiresArg: true,
+          default: FINE_TUNING.steps,
+          describe: "Steps of each reference's training",
+        },
         seed: { type: 'number', requiresArg: true, default: 0, describe: 'Same seed, same models' },
         port: {
           type: 'number',
           requiresArg: true,
-          describe: 'Port of the page and the WebSocket [default: 7337]',
+          describe: 'Port of the page and the WebSocket, 0 for any free one [default: 7337]',
         },
         server: { type: 'boolean', default: true, describe: 'Serve the page; --no-server does not' },
         backend: { choices: ['auto', ...BACKEND_NAMES], default: 'auto', describe: 'tfjs backend' },
@@ -74,14 +80,29 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
         },
         json: { type: 'boolean', describe: 'Print every event as one line of JSON on standard output' },
       })
-      .check(({ steps, seed }) => {
-        if (!Number.isInteger(steps) || steps < 1) {
-          return '--steps must be a whole number from 1';
-        }
-        return Number.isInteger(seed) || '--seed must be a whole number';
-      }),
+      .check(usageProblem),
   handler: (args) => demo(args),
 };
+
+/** What is wrong with the numbers, or true. */
+function usageProblem(args: DemoArguments): string | true {
+  const { seed, port } = args;
+  const counts = {
+    steps: args.steps,
+    'pretrain-steps': args['pretrain-steps'],
+    'reference-steps': args['reference-steps'],
+  };
+  for (const [name, value] of Object.entries(counts)) {
+    if (!Number.isInteger(value) || value < 1) {
+      return `--${name} must be a whole number from 1`;
+    }
+  }
+  if (!Number.isInteger(seed)) {
+    return '--seed must be a whole number';
+  }
+  const isPort = port === undefined || (Number.isInteger(port) && port >= 0 && port <= 65535);
+  return isPort || '--port must be a whole number from 0 to 65535';
+}
 
 async function demo(args: DemoArguments): Promise<void> {
   const config = args.config === undefined ? resolveConfig(DEMO_CONFIG) : loadConfig(args.config);
@@ -91,10 +112,14 @@ async function demo(args: DemoArguments): Promise<void> {
     task: args.task ?? null,
     references: args.references?.split(',').map((name) => name.trim()) ?? null,
     steps: args.steps,
+    pretrainSteps: args['pretrain-steps'],
+    referenceSteps: args['reference-steps'],
     seed: args.seed,
     cache: args.cache,
     config,
   });
+  const reporter = new DemoReporter(args.json === true, process.stdout, process.stderr);
+  const stop = stopOnRequest(args.cache);
   let server: Server | null = null;
   try {
     if (args.server) {
@@ -107,70 +132,47 @@ async function demo(args: DemoArguments): Promise<void> {
         `Watch it live: ${server.url}/ in a browser, or \`npx mergeguard watch ${server.url.replace('http', 'ws')}\``,
       );
     }
-    const reporter = new Reporter(args.json === true);
     opened.guard.events.subscribe((event) => reporter.show(event));
-    const result = await opened.play();
-    reporter.finish();
+    const result = await opened.play(stop.signal);
+    reporter.close();
     tell(summary(result));
+  } catch (error) {
+    reporter.close();
+    if (!(error instanceof Stopped)) {
+      throw error;
+    }
+    tell(`mergeguard: ${error.message}`);
+    process.exitCode = error.exitCode;
   } finally {
+    stop.release();
     await server?.close();
   }
 }
 
-/** Events for people on standard error, and as JSON on standard output where asked for. */
-class Reporter {
-  readonly #json: boolean;
-  readonly #bar: SingleBar | null;
-  #phase = '';
+/** The demo was told to stop before its end. */
+class Stopped extends Error {
+  readonly exitCode: number;
 
-  constructor(json: boolean) {
-    this.#json = json;
-    this.#bar = process.stderr.isTTY
-      ? new SingleBar({
-          format: '  {phase} {bar} {value}/{total} {loss}',
-          stream: process.stderr,
-          hideCursor: true,
-          barsize: 24,
-        })
-      : null;
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
   }
+}
 
-  show(event: GuardEvent): void {
-    if (this.#json) {
-      process.stdout.write(`${jsonLine(event)}\n`);
-    }
-    if (event.event === 'progress') {
-      this.#progress(event);
-    } else if (event.event === 'alert') {
-      this.#line(alertLine(event));
-    } else if (event.event === 'steer') {
-      this.#line(steerLine(event));
-    }
-  }
-
-  #progress({ phase, done, total, loss }: ProgressEvent): void {
-    const text = { phase: phase.padEnd(24), loss: loss == null ? '' : `loss ${loss.toFixed(3)}` };
-    if (phase !== this.#phase) {
-      this.finish();
-      this.#phase = phase;
-      if (this.#bar) {
-        this.#bar.start(total, done, text);
-      } else {
-        tell(`  ${phase}: ${total} steps`);
-      }
-    }
-    this.#bar?.update(done, text);
-  }
-
-  #line(text: string): void {
-    this.finish();
-    this.#phase = '';
-    tell(`  ${text}`);
-  }
-
-  finish(): void {
-    this.#bar?.stop();
-  }
+/** Aborted by the first Ctrl-C or SIGTERM (the second one kills as ever), or when nobody reads the output any more. */
+function stopOnRequest(cache: string): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const kept = `finished models are kept in ${cache}`;
+  const interrupt = () => controller.abort(new Stopped(`stopped by SIGINT; ${kept}`, 130));
+  const terminate = () => controller.abort(new Stopped(`stopped by SIGTERM; ${kept}`, 143));
+  process.once('SIGINT', interrupt).once('SIGTERM', terminate);
+  process.stdout.on('error', () =>
+    controller.abort(new Stopped(`stopped, standard output was closed; ${kept}`, 1)),
+  );
+  return {
+    signal: controller.signal,
+    release: () => process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', terminate),
+  };
 }
 
 /** Predicted beside real, one line a reference and method. */

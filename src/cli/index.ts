@@ -24,6 +24,8 @@ const cli = yargs(hideBin(process.argv))
   .demandCommand(1, 'Name a command.')
   .recommendCommands()
   .strict()
+  // an option given twice is the last one, not a list
+  .parserConfiguration({ 'duplicate-arguments-array': false })
   .version(VERSION)
   .help()
   .wrap(Math.min(100, process.stderr.columns ?? 100))

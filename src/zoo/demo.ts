@@ -1,31 +1,29 @@
-import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { attach, coverageOf, layoutOf, sharedWeights } from '../../hooks/tfjs/index.js';
 import { type Fingerprint, loadFingerprint } from '../fingerprint/index.js';
 import { createGuard, type Guard, type GuardConfig, type TickEvent } from '../guard/index.js';
 import { MERGE_METHODS } from '../merging/index.js';
-import { listProblems, MergeguardError, taskVector } from '../tensors/index.js';
-import { DRAWN_TASK_NAMES, drawnPretrainingTasks, drawnTasks } from './drawn-tasks.js';
+import { taskVector } from '../tensors/index.js';
+import {
+  chooseTasks,
+  digest,
+  loadTask,
+  pretrainingTasks,
+  type TaskChoice,
+  type TaskNames,
+} from './demo-tasks.js';
 import { FINE_TUNING, PRETRAINING, preparePool, setEncoder } from './pool.js';
 import { type RealMerge, realMerges } from './real-merges.js';
-import { pick, type Samples, sampleCount, type Task } from './task.js';
-import { readTask, taskNames } from './task-files.js';
+import type { Task } from './task.js';
 import { evaluate, imageTensor, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
-export interface DemoOptions {
-  /** folder of task files; null: drawn tasks */
-  readonly data: string | null;
-  /** live task; null: the first of the defaults */
-  readonly task: string | null;
-  /** reference tasks; null: the defaults */
-  readonly references: readonly string[] | null;
+export interface DemoOptions extends TaskChoice {
   readonly steps: number;
   /** steps of the base's training; defaults to the zoo's recipe, which the demo's fingerprint was fitted on */
   readonly pretrainSteps?: number;
   /** steps of each reference's training; defaults likewise */
   readonly referenceSteps?: number;
-  readonly seed: number;
   readonly cache: string | null;
   readonly config: GuardConfig;
 }
@@ -61,8 +59,6 @@ export interface DemoResult {
   readonly error: number | null;
 }
 
-const DEFAULT_TASK = 'curves';
-const DEFAULT_REFERENCES = ['glyphs-aster', 'glyphs-birch', 'arrows', 'gratings'];
 /** Test images a task in the merges at the end. */
 const REAL_SAMPLES = 400;
 
@@ -109,7 +105,7 @@ interface Play {
   model: VisionTransformer;
   weights: ReadonlyMap<string, tf.Variable>;
   live: Task;
-  names: Names;
+  names: TaskNames;
   fingerprint: Fingerprint | null;
   signal: AbortSignal | undefined;
 }
@@ -235,78 +231,4 @@ function compare(accuracy: number, merges: readonly RealMerge[], tick: TickEvent
   );
   const error = errors.length > 0 ? errors.reduce((sum, value) => sum + value, 0) / errors.length : null;
   return { accuracy, outcomes, error };
-}
-
-interface Names {
-  readonly live: string;
-  readonly references: readonly string[];
-  /** every task there is */
-  readonly all: readonly string[];
-}
-
-/** @throws MergeguardError naming every task that does not exist */
-async function chooseTasks({ data, task, references }: DemoOptions): Promise<Names> {
-  const all = data === null ? DRAWN_TASK_NAMES : await taskNames(data);
-  const live = task ?? (data === null ? DEFAULT_TASK : all[0]);
-  const chosen =
-    references ?? (data === null ? DEFAULT_REFERENCES : all.filter((name) => name !== live).slice(0, 4));
-  const problems: string[] = [];
-  const unknown = [...new Set([live, ...chosen])].filter((name) => !all.includes(name));
-  if (unknown.length > 0) {
-    const named = unknown.map((name) => `"${name}"`).join(', ');
-    problems.push(`there is no task ${named}; there are ${all.join(', ')}`);
-  }
-  if (chosen.length === 0) {
-    problems.push('there is no reference to merge with; a folder needs two task files or more');
-  }
-  if (chosen.includes(live)) {
-    problems.push(`"${live}" is the live task and a reference; a model is not merged with its own task`);
-  }
-  if (new Set(chosen).size < chosen.length) {
-    problems.push(`a reference is named twice: ${chosen.join(', ')}`);
-  }
-  if (problems.length > 0) {
-    throw new MergeguardError(listProblems('the demo can not start:', problems));
-  }
-  return { live, references: chosen, all };
-}
-
-/** Stands for the tasks' contents, so that a cached model is of the very images that the folder holds now. */
-function digest(tasks: readonly Task[]): string {
-  const hash = createHash('sha256');
-  for (const { train, calibration, test } of tasks) {
-    for (const { images, labels } of [train, calibration, test]) {
-      hash.update(images).update(labels);
-    }
-  }
-  return hash.digest('hex');
-}
-
-async function loadTask({ data, seed }: DemoOptions, name: string): Promise<Task> {
-  return data === null ? drawnTasks(seed, [name])[0] : readTask(data, name, seed);
-}
-
-/**
- * What the base is trained on: drawn glyphs of its own, or, from a folder, every task but the live one, and of
- * the references' tasks only the first half of the training images.
- */
-async function pretrainingTasks(
-  options: DemoOptions,
-  names: Names,
-  references: readonly Task[],
-): Promise<Task[]> {
-  if (options.data === null) {
-    return drawnPretrainingTasks(options.seed);
-  }
-  const others = names.all.filter((name) => name !== names.live && !names.references.includes(name));
-  const halves = references.map((task) => ({ ...task, train: firstHalf(task.train) }));
-  return [...(await Promise.all(others.map((name) => loadTask(options, name)))), ...halves];
-}
-
-function firstHalf(samples: Samples): Samples {
-  const half = Math.ceil(sampleCount(samples) / 2);
-  return pick(
-    samples,
-    Int32Array.from({ length: half }, (_, i) => i),
-  );
 }

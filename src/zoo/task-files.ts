@@ -7,7 +7,7 @@ import {
   Random,
   type SafetensorsFile,
 } from '../tensors/index.js';
-import { holdOut, SIDE, type Samples, sampleCount, type Task } from './task.js';
+import { holdOut, type Samples, SIDE, sampleCount, type Task } from './task.js';
 
 /** Calibration samples held out of the training samples: this many, or a fifth where that is fewer. */
 const CALIBRATION = 128;
