@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import type { Observable } from 'rxjs';
 import { loadFingerprint } from '../../src/fingerprint/index.js';
@@ -16,10 +17,10 @@ import {
 import { checkReference, type Reference, readReference, referenceLimits } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
 import { baseIdentity, MergeguardError, Random, shapesOf } from '../../src/tensors/index.js';
-import { isLayersModel, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
-import { type CalibrationBatch, SelfProber } from './self-probe.js';
+import { isLayersModel, type Layout, type LiveWeights, layoutOf, nonTrainable, valuesOf } from './layout.js';
+import { makeProber } from './make-prober.js';
+import type { CalibrationBatch, SelfProber } from './self-probe.js';
 import { DeviceStatistics } from './statistics.js';
-import { SteeringSeams } from './steering-seams.js';
 import { Tap } from './tap.js';
 
 export interface AttachOptions {
@@ -59,7 +60,8 @@ export interface Attached {
   detach(status?: EndEvent['status'], summary?: Summary | (() => Promise<Summary>)): Promise<void>;
 }
 
-const attached = new WeakMap<tf.Optimizer, Attached>();
+/** By optimiser: the guard at it, also while it is still being attached. */
+const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
 
 /**
  * Attaches a guard to an optimiser. From then on every step that passes it is watched. Attaching to an
@@ -67,22 +69,27 @@ const attached = new WeakMap<tf.Optimizer, Attached>();
  * @throws MergeguardError for a wrong configuration, fingerprint, base, reference or calibration batch, all
  * mismatches of a reference at once. Nothing throws after that unless the configuration says `strict`.
  */
-export async function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
+export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const present = attached.get(optimizer);
   if (present) {
     return present;
   }
+  const attaching = start(optimizer, options);
+  attached.set(optimizer, attaching);
+  attaching.catch(() => attached.delete(optimizer));
+  return attaching;
+}
+
+async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const config =
-    typeof options.config === 'string'
-      ? await loadConfig(options.config)
-      : resolveConfig(options.config ?? {});
+    typeof options.config === 'string' ? loadConfig(options.config) : resolveConfig(options.config ?? {});
   const layout = layoutOf(options.weights, options.heads);
   const references = await loadReferences(options.references, layout);
   const watched = layout.shared.filter(({ trainable }) => trainable);
   if (watched.length === 0) {
     throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
   }
-  const run = config.run ?? `run-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`;
+  const run = config.run ?? madeUpName();
   const setup: RunSetup = {
     run,
     backend: tf.getBackend(),
@@ -101,30 +108,48 @@ export async function attach(optimizer: tf.Optimizer, options: AttachOptions): P
     transposed: permutation !== null,
     base: () => statistics.base(index),
   }));
-  const prober = makeProber(options, config, tensors);
-  const guard = options.guard ? await options.guard(setup, config) : await localGuard(setup, config);
-  const steering = new SteeringSeams(
-    {
+  let prober: SelfProber | null = null;
+  let guard: Guard;
+  try {
+    prober = await makeProber(options.calibration, options.weights, tensors, config.selfProbe);
+    guard = options.guard ? await options.guard(setup, config) : await localGuard(setup, config);
+  } catch (error) {
+    prober?.dispose();
+    statistics.dispose();
+    throw error;
+  }
+  const steering = {
+    context: {
       tensors,
       rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
       random: new Random('steering', config.seed),
     },
-    nonTrainable(options.weights, layout),
-    isLayersModel(options.weights),
-  );
+    nonTrainable: nonTrainable(options.weights),
+    plainFirst: isLayersModel(options.weights),
+  };
   const tap = new Tap({ run, optimizer, statistics, prober, steering, guard, config });
-  await tap.start();
+  try {
+    await tap.start();
+  } catch (error) {
+    tap.dispose();
+    await guard.close('failed', {}, messageOf(error));
+    throw error;
+  }
+  return handleOf(run, optimizer, tap, guard);
+}
+
+function handleOf(run: string, optimizer: tf.Optimizer, tap: Tap, guard: Guard): Attached {
   let ending: Promise<void> | null = null;
   const finish = async (status: EndEvent['status'], summary: Summary | (() => Promise<Summary>)) => {
-    await tap.stop();
     try {
+      await tap.stop();
       await guard.close(status, typeof summary === 'function' ? await summary() : summary);
     } catch (error) {
-      await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
+      await guard.close('failed', {}, messageOf(error));
       throw error;
     }
   };
-  const handle: Attached = {
+  return {
     run,
     events: guard.events,
     get step() {
@@ -135,13 +160,23 @@ export async function attach(optimizer: tf.Optimizer, options: AttachOptions): P
       guard.publish({ event: 'progress', run, time, step: tap.step, phase, done, total, loss });
     },
     detach(status = 'detached', summary = {}) {
-      attached.delete(optimizer);
-      ending ??= finish(status, summary);
+      if (!ending) {
+        attached.delete(optimizer);
+        ending = finish(status, summary);
+      }
       return ending;
     },
   };
-  attached.set(optimizer, handle);
-  return handle;
+}
+
+/** The time, and what makes two runs of one second different. */
+function madeUpName(): string {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
+  return `run-${time}-${randomUUID().slice(0, 4)}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function localGuard(setup: RunSetup, config: GuardConfig): Promise<Guard> {
@@ -172,30 +207,6 @@ async function loadReferences(given: AttachOptions['references'], layout: Layout
   return references;
 }
 
-function makeProber(
-  options: AttachOptions,
-  config: GuardConfig,
-  tensors: readonly SteeredTensor[],
-): SelfProber | null {
-  const { calibration, weights } = options;
-  if (!calibration || !config.selfProbe.enabled) {
-    return null;
-  }
-  const { scale, samples } = config.selfProbe;
-  if (calibration.predict) {
-    return new SelfProber({ ...calibration, predict: calibration.predict }, tensors, { scale, samples });
-  }
-  if (!isLayersModel(weights)) {
-    throw new MergeguardError(
-      'the calibration batch needs `predict` (inputs to scores) where the model is no LayersModel',
-    );
-  }
-  const last = weights.layers.at(-1)?.getConfig().activation;
-  const output = calibration.output ?? (last === 'softmax' ? 'probabilities' : 'logits');
-  const predict = (inputs: tf.Tensor) => weights.apply(inputs, { training: false }) as tf.Tensor;
-  return new SelfProber({ ...calibration, output, predict }, tensors, { scale, samples });
-}
-
 export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage'] {
   const size = (tensors: Layout['shared']) => tensors.reduce((sum, { variable }) => sum + variable.size, 0);
   const watched = shared.filter(({ trainable }) => trainable);
@@ -206,14 +217,6 @@ export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage']
     parameters: size(watched) / size(shared),
     excluded: [...excluded, ...frozen.map(({ name }) => ({ name, reason: 'frozen' }))],
   };
-}
-
-/** Variables that a forward pass may change. */
-function nonTrainable(weights: LiveWeights, layout: Layout): tf.Variable[] {
-  if (isLayersModel(weights)) {
-    return weights.nonTrainableWeights.map((weight) => weight.read() as tf.Variable);
-  }
-  return layout.shared.filter(({ trainable }) => !trainable).map(({ variable }) => variable);
 }
 
 function rightSides(subspaces: Reference['subspaces']) {

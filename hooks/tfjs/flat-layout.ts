@@ -7,7 +7,7 @@ import type { SharedTensor } from './layout.js';
  * sums over blocks, then one product with a 0/1 matrix [blocks, tensors].
  */
 export const BLOCK = 128;
-/** Elements in one vector at most, unless a single tensor is longer: bounds the memory of temporaries. */
+/** Bounds the memory of temporaries. */
 const CHUNK = 1 << 22;
 
 /** One vector's share of the tensors. */
@@ -26,9 +26,13 @@ export class FlatLayout {
   readonly #owner: readonly tf.Tensor2D[];
   readonly #padding = new Map<number, tf.Tensor1D>();
 
-  constructor(tensors: readonly SharedTensor[]) {
+  /** `chunk`: elements in one vector at most, unless a single tensor is longer */
+  constructor(tensors: readonly SharedTensor[], chunk = CHUNK) {
     this.tensors = tensors;
-    this.chunks = planChunks(tensors.map(({ variable }) => variable.size));
+    this.chunks = planChunks(
+      tensors.map(({ variable }) => variable.size),
+      chunk,
+    );
     this.#owner = this.chunks.map((chunk) => tf.keep(ownership(chunk)));
     for (const { variable } of tensors) {
       const pad = padded(variable.size) - variable.size;
@@ -68,20 +72,23 @@ export class FlatLayout {
     return tf.tensor1d(values);
   }
 
-  /** One tensor out of a chunk's vector, in the variable's shape. Call it inside tf.tidy. */
-  cut(vector: tf.Tensor1D, chunk: Chunk, index: number): tf.Tensor {
-    const { variable } = this.tensors[chunk.tensors[index]];
-    return tf.reshape(tf.slice(vector, chunk.offsets[index], variable.size), variable.shape);
-  }
-
   /** [length] to its sums by block [length / BLOCK]. */
   blockSums(vector: tf.Tensor1D): tf.Tensor1D {
     return tf.sum(tf.reshape(vector, [-1, BLOCK]), 1);
   }
 
-  /** Rows of block sums [Q, blocks] to sums by tensor [Q, tensors of the chunk]. */
+  /**
+   * Rows of block sums [Q, blocks] to sums by tensor [Q, tensors of the chunk]. A sum over anything that is not
+   * finite is NaN, and it alone: in the product a NaN would spread to every tensor, since NaN times 0 is NaN.
+   */
   tensorSums(chunk: number, rows: readonly tf.Tensor1D[]): tf.Tensor2D {
-    return tf.matMul(tf.stack([...rows]) as tf.Tensor2D, this.#owner[chunk]);
+    const sums = tf.stack([...rows]) as tf.Tensor2D;
+    const zeros = tf.mul(sums, 0);
+    const broken = tf.notEqual(zeros, zeros);
+    const clean = tf.where(broken, tf.zerosLike(sums), sums) as tf.Tensor2D;
+    const breaks = tf.matMul(tf.cast(broken, 'float32') as tf.Tensor2D, this.#owner[chunk]);
+    const totals = tf.matMul(clean, this.#owner[chunk]);
+    return tf.where(tf.greater(breaks, 0), Number.NaN, totals) as tf.Tensor2D;
   }
 
   dispose(): void {
@@ -94,11 +101,11 @@ function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-function planChunks(sizes: readonly number[]): Chunk[] {
+function planChunks(sizes: readonly number[], most: number): Chunk[] {
   const chunks: { tensors: number[]; offsets: number[]; length: number }[] = [];
   sizes.forEach((size, tensor) => {
     let chunk = chunks.at(-1);
-    if (!chunk || (chunk.length > 0 && chunk.length + padded(size) > CHUNK)) {
+    if (!chunk || (chunk.length > 0 && chunk.length + padded(size) > most)) {
       chunk = { tensors: [], offsets: [], length: 0 };
       chunks.push(chunk);
     }

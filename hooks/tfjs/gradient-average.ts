@@ -9,6 +9,7 @@ import type { FlatLayout } from './flat-layout.js';
 export class GradientAverage {
   readonly #layout: FlatLayout;
   readonly #decay: number;
+  readonly #zeros: readonly tf.Tensor1D[];
   #sums: tf.Tensor1D[];
   /** decay to the power of the number of folds */
   #remaining: tf.Scalar;
@@ -17,7 +18,8 @@ export class GradientAverage {
   constructor(layout: FlatLayout, decay: number) {
     this.#layout = layout;
     this.#decay = decay;
-    this.#sums = layout.chunks.map((chunk) => tf.keep(tf.zeros([chunk.length])));
+    this.#zeros = layout.chunks.map((chunk) => tf.keep(tf.zeros([chunk.length])));
+    this.#sums = this.#zeros.map((zeros) => tf.keep(zeros.clone()));
     this.#remaining = tf.keep(tf.scalar(1));
     this.#nonFinite = tf.keep(tf.scalar(0));
   }
@@ -43,16 +45,17 @@ export class GradientAverage {
       const joined = chunks.map((chunk) =>
         this.#layout.join(chunk, (t) => gradients[tensors[t].variable.name] ?? null),
       );
-      // A NaN or an infinity makes x - x NaN, and no finite value does; NaN is what is unequal to itself.
-      const checks = joined.map((gradient) => tf.sum(tf.mul(gradient, 0)));
-      const check = tf.addN(checks);
-      const finite = tf.equal(check, check);
+      const masks = joined.map((gradient) => tf.isFinite(gradient));
+      const finite = tf.all(tf.stack(masks.map((mask) => tf.all(mask))));
       const one = tf.cast(finite, 'float32');
-      const keep = tf.where(finite, this.#decay, 1);
+      const weight = tf.mul(one, 1 - this.#decay);
+      const keep = tf.sub(1, weight);
       return {
         sums: joined.map((gradient, c) => {
-          const folded = tf.add(tf.mul(this.#sums[c], this.#decay), tf.mul(gradient, 1 - this.#decay));
-          return tf.keep(tf.where(finite, folded, this.#sums[c]) as tf.Tensor1D);
+          // The weight alone would not do, since NaN times 0 is NaN. Selecting by one scalar would, but tfjs
+          // broadcasts it first, which is the slowest of all of this on wasm.
+          const safe = tf.where(masks[c], gradient, this.#zeros[c]);
+          return tf.keep(tf.add(tf.mul(this.#sums[c], keep), tf.mul(safe, weight)) as tf.Tensor1D);
         }),
         remaining: tf.keep(tf.mul(this.#remaining, keep) as tf.Scalar),
         nonFinite: tf.keep(tf.add(this.#nonFinite, tf.sub(1, one)) as tf.Scalar),
@@ -71,6 +74,6 @@ export class GradientAverage {
   }
 
   dispose(): void {
-    tf.dispose([...this.#sums, this.#remaining, this.#nonFinite]);
+    tf.dispose([...this.#zeros, ...this.#sums, this.#remaining, this.#nonFinite]);
   }
 }

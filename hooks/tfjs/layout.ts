@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {
+  canonicalName,
   canonicalNames,
   canonicalVariable,
   type HostTensor,
@@ -37,9 +38,12 @@ export interface Layout {
 /** First parts of the names of task heads, unless the user gives others. */
 export const DEFAULT_HEADS: readonly string[] = ['head', 'heads', 'classifier', 'lm_head', 'logits'];
 
+/** BatchNorm's, by canonical name. */
+const RUNNING_STATISTIC = /(^|\.)running_(mean|var)$/;
+
 /**
  * Sorts the live model's weights into shared tensors and what is left out: heads (a name that is, or starts
- * with, one of `heads`), running statistics, weights tied to one already counted.
+ * with, one of `heads`), running statistics, what is not float32, weights tied to one already counted.
  * @throws MergeguardError where two weights come to have one canonical name, or where nothing is shared
  */
 export function layoutOf(weights: LiveWeights, heads: readonly string[] = DEFAULT_HEADS): Layout {
@@ -53,8 +57,10 @@ export function layoutOf(weights: LiveWeights, heads: readonly string[] = DEFAUL
     const tied = seen.get(variable);
     if (heads.some((head) => name === head || name.startsWith(`${head}.`))) {
       excluded.push({ name, reason: 'task head' });
-    } else if (/(^|\.)running_(mean|var)$/.test(name)) {
+    } else if (RUNNING_STATISTIC.test(name)) {
       excluded.push({ name, reason: 'running statistic, not a parameter' });
+    } else if (variable.dtype !== 'float32') {
+      excluded.push({ name, reason: `${variable.dtype}, not a parameter` });
     } else if (tied !== undefined) {
       excluded.push({ name, reason: `tied to ${tied}, counted once` });
     } else {
@@ -109,6 +115,14 @@ function entriesOf(weights: LiveWeights): { name: string; variable: tf.Variable;
   const pairs =
     weights instanceof Map ? [...weights] : Object.entries(weights as Record<string, tf.Variable>);
   return pairs.map(([name, variable]) => ({ name, variable, trainable: variable.trainable }));
+}
+
+/** Variables that a forward pass may change: what no optimiser does. */
+export function nonTrainable(weights: LiveWeights): tf.Variable[] {
+  const variables = entriesOf(weights)
+    .filter(({ name, trainable }) => !trainable || RUNNING_STATISTIC.test(canonicalName(name)))
+    .map(({ variable }) => variable);
+  return [...new Set(variables)];
 }
 
 export function isLayersModel(weights: unknown): weights is tf.LayersModel {

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SelfProbe } from '../../src/metrics/index.js';
 import { atScale, type SteeredTensor } from '../../src/steering/index.js';
-import { MergeguardError } from '../../src/tensors/index.js';
 
 /** Held-out samples of the live task, and how the live model scores them. */
 export interface CalibrationBatch {
@@ -31,27 +30,25 @@ export class SelfProber {
   readonly #inputs: tf.Tensor;
   readonly #labels: tf.Tensor1D;
 
+  /** `labels`: class numbers, one an input. Use `makeProber`, which checks the batch. */
   constructor(
     batch: CalibrationBatch & { predict: (inputs: tf.Tensor) => tf.Tensor },
+    labels: Int32Array,
     tensors: readonly SteeredTensor[],
     options: { scale: number; samples: number },
   ) {
-    const labels = classNumbers(batch.labels);
-    const given = batch.inputs.shape[0] ?? 0;
-    if (given !== labels.size || given === 0) {
-      labels.dispose();
-      throw new MergeguardError(
-        `the calibration batch has ${given} inputs and ${labels.size} labels; give one label an input, and at least one`,
-      );
-    }
-    this.samples = Math.min(options.samples, given);
+    this.samples = Math.min(options.samples, labels.length);
     this.#scale = options.scale;
     this.#tensors = tensors;
     this.#predict = batch.predict;
     this.#output = batch.output ?? 'logits';
     this.#inputs = tf.keep(tf.slice(batch.inputs, 0, this.samples));
-    this.#labels = tf.keep(tf.slice(labels, 0, this.samples));
-    labels.dispose();
+    this.#labels = tf.keep(tf.tensor1d(labels.subarray(0, this.samples), 'int32'));
+  }
+
+  /** Scores [samples, classes] of the live model. Call it inside tf.tidy. */
+  predict(): tf.Tensor {
+    return this.#predict(this.#inputs);
   }
 
   /** [4], kept. The live weights are bit-identical afterwards. */
@@ -71,7 +68,7 @@ export class SelfProber {
 
   /** [2]: accuracy and mean cross-entropy. */
   #evaluate(): tf.Tensor1D {
-    const scores = this.#predict(this.#inputs) as tf.Tensor2D;
+    const scores = this.predict() as tf.Tensor2D;
     const hits = tf.mean(tf.cast(tf.equal(tf.argMax(scores, 1), this.#labels), 'float32'));
     const logProbabilities =
       this.#output === 'logits' ? tf.logSoftmax(scores) : tf.log(tf.clipByValue(scores, 1e-7, 1));
@@ -83,11 +80,4 @@ export class SelfProber {
   dispose(): void {
     tf.dispose([this.#inputs, this.#labels]);
   }
-}
-
-function classNumbers(labels: CalibrationBatch['labels']): tf.Tensor1D {
-  if (!(labels instanceof tf.Tensor)) {
-    return tf.tensor1d(Int32Array.from(labels), 'int32');
-  }
-  return tf.tidy(() => (labels.rank === 2 ? tf.argMax(labels, 1) : tf.cast(labels, 'int32'))) as tf.Tensor1D;
 }

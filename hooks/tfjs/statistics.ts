@@ -35,7 +35,8 @@ export class DeviceStatistics {
   readonly layout: FlatLayout;
   readonly #references: readonly Reference[];
   readonly #recipe: GradientRecipe;
-  readonly #base: tf.Tensor1D[];
+  /** by tensor, in the variables' layout */
+  readonly #base: readonly tf.Tensor[];
   /** [reference][chunk] */
   readonly #taus: tf.Tensor1D[][];
   readonly #referenceGradients: (tf.Tensor1D[] | null)[];
@@ -46,16 +47,21 @@ export class DeviceStatistics {
   constructor(
     tensors: readonly SharedTensor[],
     references: readonly Reference[],
-    options: { k: number; powerIterations: number; gradientDecay: number; recipe: GradientRecipe },
+    options: {
+      k: number;
+      powerIterations: number;
+      gradientDecay: number;
+      recipe: GradientRecipe;
+      /** see FlatLayout */
+      chunk?: number;
+    },
   ) {
-    this.layout = new FlatLayout(tensors);
+    this.layout = new FlatLayout(tensors, options.chunk);
     this.gradients = new GradientAverage(this.layout, options.gradientDecay);
     this.#references = references;
     this.#recipe = options.recipe;
-    const { chunks } = this.layout;
-    this.#base = chunks.map((chunk) =>
-      tf.tidy(() => tf.keep(this.layout.join(chunk, (t) => tensors[t].variable).clone())),
-    );
+    // Clones share the memory of the base's weights; the optimiser's first step gives the variables their own.
+    this.#base = tensors.map(({ variable }) => tf.keep(variable.clone()));
     this.#taus = references.map(({ tau }) => this.#upload((tensor) => tau.get(tensor.name) ?? null));
     this.#referenceGradients = references.map(({ gradient }) =>
       gradient ? this.#upload((tensor) => gradient.get(tensor.name) ?? null) : null,
@@ -78,11 +84,9 @@ export class DeviceStatistics {
     );
   }
 
-  /** The base's value of a tensor in the variable's layout. Call it inside tf.tidy. */
+  /** The base's value of a tensor in the variable's layout; not to be disposed. */
   base(tensor: number): tf.Tensor {
-    const c = this.layout.chunks.findIndex((chunk) => chunk.tensors.includes(tensor));
-    const chunk = this.layout.chunks[c];
-    return this.layout.cut(this.#base[c], chunk, chunk.tensors.indexOf(tensor));
+    return this.#base[tensor];
   }
 
   /**
@@ -92,20 +96,20 @@ export class DeviceStatistics {
   measure(extra: tf.Tensor1D): tf.Tensor1D {
     return tf.tidy(() => {
       const pieces: tf.Tensor1D[] = [this.gradients.counters()];
-      const tracked = new Map(this.#trackers.map(({ tensor, tracker }) => [tensor, tracker]));
-      const subspaces: tf.Tensor1D[] = [];
+      const taus = this.layout.tensors.map(({ variable }, t) => tf.sub(variable, this.#base[t]));
       this.layout.chunks.forEach((chunk, c) => {
-        const live = this.layout.join(chunk, (t) => this.layout.tensors[t].variable);
-        const tau = tf.sub(live, this.#base[c]) as tf.Tensor1D;
-        const sums = this.layout.tensorSums(c, this.#rows(c, tau));
+        const sums = this.layout.tensorSums(
+          c,
+          this.#rows(
+            c,
+            this.layout.join(chunk, (t) => taus[t]),
+          ),
+        );
         pieces.push(tf.reshape(sums, [sums.size]));
-        chunk.tensors.forEach((t, index) => {
-          const tracker = tracked.get(t);
-          if (tracker) {
-            subspaces.push(...tracker.measure(this.layout.cut(tau, chunk, index) as tf.Tensor2D));
-          }
-        });
       });
+      const subspaces = this.#trackers.flatMap(({ tensor, tracker }) =>
+        tracker.measure(taus[tensor] as tf.Tensor2D),
+      );
       return tf.keep(tf.concat([...pieces, ...subspaces, extra]));
     });
   }
@@ -154,7 +158,6 @@ export class DeviceStatistics {
       });
       at += (LIVE_ROWS + count * ROWS_PER_REFERENCE) * width;
     }
-    // Measured chunk by chunk, which is the order of the tensors, and so of the trackers.
     for (const { tensor: t, tracker } of this.#trackers) {
       const overlaps = tracker.finish(values.subarray(at, at + tracker.size));
       at += tracker.size;

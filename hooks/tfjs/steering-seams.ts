@@ -7,6 +7,7 @@ import {
   TERMS,
   type Term,
 } from '../../src/steering/index.js';
+import type { FailOpen } from './fail-open.js';
 
 /** Terms as a `steer` event names them. */
 export interface SteeringOrder {
@@ -15,23 +16,42 @@ export interface SteeringOrder {
   readonly lifetimeSteps: number | null;
 }
 
-/** The regularisation terms in force, and the two places where they act. */
+/** One call of `computeGradients`, as it comes to the terms. */
+export interface SteeredStep {
+  /** the user's loss */
+  readonly loss: () => tf.Scalar;
+  /** evaluates the user's loss where the weights are */
+  plain(): LossGradients;
+  /** evaluates a loss at weights that a term has moved */
+  elsewhere(loss: () => tf.Scalar): LossGradients;
+}
+
+export interface SteeringSeamsOptions {
+  readonly context: SteeringContext;
+  /** variables that a forward pass may update (BatchNorm), restored after a second evaluation */
+  readonly nonTrainable: readonly tf.Variable[];
+  /**
+   * `LayersModel.fit` logs the metrics of whichever evaluation came first; a loop of one's own keeps what the last
+   * one left
+   */
+  readonly plainFirst: boolean;
+}
+
+interface AtWork<T extends Term = Term> {
+  readonly term: T;
+  readonly failOpen: FailOpen;
+}
+
+/** The regularisation terms in force, and the two places where they act. A term that fails is left out. */
 export class SteeringSeams {
-  readonly #context: SteeringContext;
-  readonly #nonTrainable: readonly tf.Variable[];
-  readonly #plainFirst: boolean;
-  #active: Term[] = [];
+  readonly #options: SteeringSeamsOptions;
+  readonly #failOpen: (part: string) => FailOpen;
+  #active: AtWork[] = [];
   #until = Number.POSITIVE_INFINITY;
 
-  /**
-   * `nonTrainable`: variables that a forward pass may update (BatchNorm), restored after a second evaluation.
-   * `plainFirst`: `LayersModel.fit` logs the metrics of whichever evaluation came first; a loop of one's own
-   * keeps what the last one left.
-   */
-  constructor(context: SteeringContext, nonTrainable: readonly tf.Variable[], plainFirst: boolean) {
-    this.#context = context;
-    this.#nonTrainable = nonTrainable;
-    this.#plainFirst = plainFirst;
+  constructor(options: SteeringSeamsOptions, failOpen: (part: string) => FailOpen) {
+    this.#options = options;
+    this.#failOpen = failOpen;
   }
 
   /**
@@ -40,16 +60,18 @@ export class SteeringSeams {
    */
   follow(order: SteeringOrder, step: number): string[] {
     this.#stop();
+    const { context } = this.#options;
     const problems: string[] = [];
     for (const { term: name, strength, parameters } of order.terms) {
       const info = TERMS.find((candidate) => candidate.name === name);
       if (!info) {
         problems.push(`unknown term ${name}; known are ${TERMS.map((term) => term.name).join(', ')}`);
-      } else if (info.needs.includes('references') && this.#context.rightSubspaces.length === 0) {
+      } else if (info.needs.includes('references') && context.rightSubspaces.length === 0) {
         problems.push(`${name} needs references, and there are none; scale_jitter works without`);
       } else {
         try {
-          this.#active.push(info.start({ ...parameters, strength }, this.#context));
+          const term = info.start({ ...parameters, strength }, context);
+          this.#active.push({ term, failOpen: this.#failOpen(`The term ${name}`) });
         } catch (error) {
           problems.push(`${name}: ${error instanceof Error ? error.message : error}`);
         }
@@ -67,63 +89,50 @@ export class SteeringSeams {
   }
 
   /** Loss terms that act on this step. */
-  due(step: number): readonly LossTerm[] {
-    return this.#active.filter((term): term is LossTerm => term.kind === 'loss' && term.due(step));
+  due(step: number): readonly AtWork<LossTerm>[] {
+    return this.#active.filter(isLossTerm).filter(({ term, failOpen }) => !failOpen.off && term.due(step));
   }
 
   get hasLossTerms(): boolean {
-    return this.#active.some((term) => term.kind === 'loss');
+    return this.#active.some(isLossTerm);
   }
 
-  /**
-   * The plain gradients with those of the due loss terms added. `plain` and `elsewhere` evaluate the user's loss;
-   * `onPlain` sees the plain gradients before anything is added to them.
-   */
-  gradients(
-    terms: readonly LossTerm[],
-    evaluate: (f: () => tf.Scalar) => LossGradients,
-    f: () => tf.Scalar,
-    onPlain: (gradients: tf.NamedTensorMap) => void,
-  ): LossGradients {
-    let plain: LossGradients | null = null;
-    if (this.#plainFirst) {
-      plain = evaluate(f);
-      onPlain(plain.grads);
-    }
-    const extras = terms.map((term) => ({ term, grads: this.#elsewhere(term, evaluate, f) }));
-    if (!plain) {
-      plain = evaluate(f);
-      onPlain(plain.grads);
-    }
-    for (const { term, grads } of extras) {
-      addInto(plain.grads, grads, term.strength);
+  /** The plain gradients with those of the due loss terms added. */
+  gradients(due: readonly AtWork<LossTerm>[], step: SteeredStep): LossGradients {
+    const first = this.#options.plainFirst ? step.plain() : null;
+    const extras = due.map(({ term, failOpen }) => ({
+      strength: term.strength,
+      grads: failOpen.run(() => this.#elsewhere(term, step)),
+    }));
+    const plain = first ?? step.plain();
+    for (const { strength, grads } of extras) {
+      if (grads) {
+        addInto(plain.grads, grads, strength);
+      }
     }
     return plain;
   }
 
   /** A second evaluation that leaves no trace: what it kept is disposed, what it updated is restored. */
-  #elsewhere(
-    term: LossTerm,
-    evaluate: (f: () => tf.Scalar) => LossGradients,
-    f: () => tf.Scalar,
-  ): tf.NamedTensorMap {
+  #elsewhere(term: LossTerm, { elsewhere, loss }: SteeredStep): tf.NamedTensorMap {
+    const { nonTrainable } = this.#options;
     const kept: tf.Tensor[] = [];
     const watched = () => {
       // Tensors that tf.keep saves from their scope are still listed in it; the tape's own are gone after the
       // gradients are made, and what is left then is the loss function's (fit keeps one scalar a metric).
       const scope = tf.engine().state.activeScope;
       const before = scope.track.length;
-      const cost = f();
+      const cost = loss();
       kept.push(...scope.track.slice(before).filter((tensor) => tensor.kept && tensor !== cost));
       return cost;
     };
-    const saved = this.#nonTrainable.map((variable) => tf.keep(variable.clone()));
+    const saved = nonTrainable.map((variable) => tf.keep(variable.clone()));
     try {
-      const { value, grads } = term.evaluate(() => evaluate(watched));
+      const { value, grads } = term.evaluate(() => elsewhere(watched));
       value.dispose();
       return grads;
     } finally {
-      this.#nonTrainable.forEach((variable, index) => {
+      nonTrainable.forEach((variable, index) => {
         variable.assign(saved[index]);
         saved[index].dispose();
       });
@@ -133,15 +142,16 @@ export class SteeringSeams {
 
   /** What the gradient terms add, by variable name; new tensors. Null where no such term is in force. */
   additions(): tf.NamedTensorMap | null {
-    const terms = this.#active.filter((term): term is GradientTerm => term.kind === 'gradient');
+    const terms = this.#active.filter(isGradientTerm).filter(({ failOpen }) => !failOpen.off);
     if (terms.length === 0) {
       return null;
     }
     return tf.tidy(() => {
       const total: tf.NamedTensorMap = {};
-      for (const term of terms) {
-        for (const [name, tensor] of Object.entries(term.additions())) {
-          total[name] = name in total ? tf.add(total[name], tensor) : tensor;
+      for (const { term, failOpen } of terms) {
+        const additions = failOpen.run(() => term.additions()) ?? {};
+        for (const [name, tensor] of Object.entries(additions)) {
+          total[name] = Object.hasOwn(total, name) ? tf.add(total[name], tensor) : tensor;
         }
       }
       return total;
@@ -149,7 +159,7 @@ export class SteeringSeams {
   }
 
   #stop(): void {
-    for (const term of this.#active) {
+    for (const { term } of this.#active) {
       term.dispose();
     }
     this.#active = [];
@@ -159,6 +169,14 @@ export class SteeringSeams {
   dispose(): void {
     this.#stop();
   }
+}
+
+function isLossTerm(atWork: AtWork): atWork is AtWork<LossTerm> {
+  return atWork.term.kind === 'loss';
+}
+
+function isGradientTerm(atWork: AtWork): atWork is AtWork<GradientTerm> {
+  return atWork.term.kind === 'gradient';
 }
 
 /** target += strength * extra, in place of the map's entries; disposes what it replaces and `extra`. */

@@ -20,8 +20,8 @@ export interface Overlap {
 
 /** Columns tracked beyond k: they make the iteration converge with the gap after them instead of after k. */
 const OVERSAMPLING = 6;
-/** Extra iterations from a random start. */
-const COLD_ITERATIONS = 2;
+/** Extra iterations from a random start; with two, task vectors of steep spectra lose directions at once. */
+const COLD_ITERATIONS = 1;
 
 /**
  * Follows the top singular subspaces of one live task matrix A [rows, columns] by block power iteration, warm
@@ -63,15 +63,24 @@ export class SubspaceTracker {
     this.shape = shape;
     this.#most = Math.min(options.k, rows, columns);
     this.#width = Math.min(this.#most + OVERSAMPLING, rows, columns);
-    this.#iterations = options.iterations;
-    this.#rounds = options.iterations + COLD_ITERATIONS;
+    // With as many columns as there are, V spans everything, and more iterations only wear it down.
+    this.#iterations = this.#width === columns ? 1 : options.iterations;
     this.#references = references;
     this.#rowBasis = stackBases(references, rows, (subspace) => subspace.rows.data);
     this.#columnBasis = stackBases(references, columns, (subspace) => subspace.columns.data);
     const stacked = this.#rowBasis?.shape[1] ?? 0;
     this.size = 2 * this.#width * this.#width + 2 * stacked * this.#width;
     this.#random = new Random('subspace', options.seed);
-    this.#basis = tf.keep(this.#randomColumns(this.#width));
+    this.#basis = tf.keep(this.#coldBasis());
+    this.#rounds = this.#coldRounds;
+  }
+
+  get #coldRounds(): number {
+    return this.#width === this.shape[1] ? 1 : this.#iterations + COLD_ITERATIONS;
+  }
+
+  #coldBasis(): tf.Tensor2D {
+    return this.#width === this.shape[1] ? tf.eye(this.#width) : this.#randomColumns(this.#width);
   }
 
   /** Columns of the live subspace that the last overlaps are over: k, or the matrix' rank if that is lower. */
@@ -123,8 +132,8 @@ export class SubspaceTracker {
       this.#k = 0;
       if (!Number.isFinite(gramBasis.trace())) {
         // Weights that were not finite got into the basis.
-        this.#replaceBasis(this.#randomColumns(p));
-        this.#rounds = this.#iterations + COLD_ITERATIONS;
+        this.#replaceBasis(this.#coldBasis());
+        this.#rounds = this.#coldRounds;
       }
       return this.#references.map(() => ({ rows: Number.NaN, columns: Number.NaN }));
     }
@@ -153,14 +162,24 @@ export class SubspaceTracker {
     const found = vectors.columns;
     const lost = this.#width - found;
     const next = tf.tidy(() => {
-      const parts = [tf.matMul(image, weights(vectors, 0, rank, (column) => 1 / values[column]))];
+      const parts = [
+        tf.matMul(
+          image,
+          weights(vectors, 0, rank, (column) => 1 / values[column]),
+        ),
+      ];
       if (rank < found) {
-        parts.push(tf.matMul(this.#basis, weights(vectors, rank, found, () => 1)));
+        parts.push(
+          tf.matMul(
+            this.#basis,
+            weights(vectors, rank, found, () => 1),
+          ),
+        );
       }
       if (lost > 0) {
         parts.push(this.#randomColumns(lost));
       }
-      return parts.length === 1 ? parts[0] : tf.concat(parts, 1);
+      return tf.concat(parts, 1) as tf.Tensor2D;
     });
     this.#replaceBasis(next);
     image.dispose();

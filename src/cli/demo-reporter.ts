@@ -67,7 +67,7 @@ export class DemoReporter {
     if (this.#bar) {
       this.#startBar();
     } else {
-      this.#err.write(`  ${plain(event.phase)}${event.total > 1 ? `: ${event.total}` : ''}\n`);
+      this.#err.write(`  ${plain(event.phase)}${event.total > 1 ? `: ${event.total} steps` : ''}\n`);
     }
   }
 
@@ -83,7 +83,7 @@ export class DemoReporter {
 
   #line(text: string): void {
     this.#bar?.stop();
-    this.#err.write(`  ${text}\n`);
+    this.#err.write(`${this.#err.isTTY ? wrap(text, this.#err.columns ?? 80) : `  ${text}`}\n`);
     this.#startBar();
   }
 
@@ -92,6 +92,20 @@ export class DemoReporter {
       this.#bar.start(this.#current.total, this.#current.done, barText(this.#current));
     }
   }
+}
+
+/** Lines of at most `columns` characters, broken between words and set in by two, all but the first by ten. */
+function wrap(text: string, columns: number): string {
+  const lines = ['  '];
+  for (const word of text.split(/(?<=\S)(?=\s)/)) {
+    const last = lines[lines.length - 1];
+    if (last.trim() !== '' && last.length + word.length > columns) {
+      lines.push(' '.repeat(10) + word.trimStart());
+    } else {
+      lines[lines.length - 1] = last + word;
+    }
+  }
+  return lines.join('\n');
 }
 
 function barText({ phase, done, total, loss }: ProgressEvent) {

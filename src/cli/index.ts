@@ -8,7 +8,7 @@ import { doctorCommand } from './doctor.js';
 import { serveCommand } from './serve.js';
 import { watchCommand } from './watch.js';
 
-/** Exit codes: 0 done, 1 failed, 2 bad usage. */
+/** Exit codes: 0 done, 1 failed, 2 bad usage; a demo stopped by a signal ends with 128 and the signal's number. */
 const FAILED = 1;
 const BAD_USAGE = 2;
 
@@ -23,6 +23,7 @@ const cli = yargs(hideBin(process.argv))
   .command(doctorCommand)
   .demandCommand(1, 'Name a command.')
   .recommendCommands()
+  .strictCommands()
   .strict()
   // an option given twice is the last one, not a list
   .parserConfiguration({ 'duplicate-arguments-array': false })
@@ -30,8 +31,9 @@ const cli = yargs(hideBin(process.argv))
   .help()
   .wrap(Math.min(100, process.stderr.columns ?? 100))
   .exitProcess(false)
-  .fail((message, error) => {
-    throw error ?? new UsageError(message);
+  .fail((message, error: unknown) => {
+    // What a command throws comes through here too; what yargs itself has to say is usage.
+    throw error instanceof Error && error.name !== 'YError' ? error : new UsageError(message);
   });
 
 class UsageError extends Error {}

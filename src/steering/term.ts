@@ -12,7 +12,7 @@ export interface SteeredTensor {
   readonly variable: tf.Variable;
   /** the variable holds a matrix as [in, out], canonical matrices are [out, in] */
   readonly transposed: boolean;
-  /** the base's value in the variable's own layout; the caller disposes it (or calls inside tf.tidy) */
+  /** the base's value in the variable's own layout; the hook's, not to be disposed */
   base(): tf.Tensor;
 }
 

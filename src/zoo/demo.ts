@@ -64,12 +64,14 @@ const REAL_SAMPLES = 400;
 
 /** Reads the tasks, opens the guard, says hello. Backend must be open. */
 export async function openDemo(options: DemoOptions): Promise<Demo> {
-  const { config, seed } = options;
+  const { seed } = options;
   const names = await chooseTasks(options);
   const live = await loadTask(options, names.live);
   const model = new VisionTransformer(ZOO_SHAPE, seed);
+  // guard and hook must name the run alike
+  const run = options.config.run ?? `demo-${names.live}-seed${seed}`;
+  const config = { ...options.config, run };
   const fingerprint = config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
-  const run = config.run ?? `demo-${names.live}-seed${seed}`;
   model.addHead(live.name, live.classes, seed);
   const weights = new Map([...model.encoder(), ...model.head(live.name)]);
   const guard = createGuard(
@@ -87,7 +89,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
     guard,
     play: async (signal) => {
       try {
-        return await play({ options, guard, run, model, weights, live, names, fingerprint, signal });
+        return await play({ options, config, guard, run, model, weights, live, names, fingerprint, signal });
       } catch (error) {
         await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
         throw error;
@@ -100,6 +102,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
 
 interface Play {
   options: DemoOptions;
+  config: GuardConfig;
   guard: Guard;
   run: string;
   model: VisionTransformer;
@@ -112,6 +115,7 @@ interface Play {
 
 async function play({
   options,
+  config,
   guard,
   run,
   model,
@@ -121,7 +125,7 @@ async function play({
   fingerprint,
   signal,
 }: Play): Promise<DemoResult> {
-  const { seed, steps, config } = options;
+  const { seed, steps } = options;
   // Every step and every merge reports here or to the hook: that is where a stop takes effect.
   const progress = (phase: string, done: number, total: number, loss: number | null) => {
     signal?.throwIfAborted();

@@ -1,0 +1,181 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Guard, TickEvent } from '../../src/guard/index.js';
+import type { SelfProbe } from '../../src/metrics/index.js';
+import type { Budget } from './budget.js';
+import type { FailOpen } from './fail-open.js';
+import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
+import type { DeviceStatistics } from './statistics.js';
+import type { StepClock } from './step-clock.js';
+
+export interface TickerParts {
+  readonly run: string;
+  readonly statistics: DeviceStatistics;
+  readonly prober: SelfProber | null;
+  readonly guard: Guard;
+  readonly budget: Budget;
+  readonly clock: StepClock;
+  readonly failOpen: (part: string) => FailOpen;
+}
+
+/**
+ * Measures ticks and self-probes and hands them to the guard. The values are read when the device has them, without
+ * the training waiting for it; there is one read a tick, and one tick under way.
+ */
+export class Ticker {
+  readonly #parts: TickerParts;
+  readonly #noProbe: tf.Tensor1D;
+  readonly #probing: FailOpen;
+  readonly #measuring: FailOpen;
+  readonly #reporting: FailOpen;
+  #lastTick = 0;
+  #pending: Promise<void> | null = null;
+  #unreadProbe: { readonly numbers: tf.Tensor1D; readonly step: number } | null = null;
+  #selfProbe: SelfProbe | null = null;
+  #nonFinite = 0;
+  /** what the regularisation terms cost on the last step on which they acted */
+  termMs: number | null = null;
+
+  constructor(parts: TickerParts) {
+    this.#parts = parts;
+    this.#probing = parts.failOpen('The self-probe');
+    this.#measuring = parts.failOpen('The tap');
+    this.#reporting = parts.failOpen('The tap');
+    this.#noProbe = tf.keep(tf.fill([PROBE_NUMBERS], Number.NaN)) as tf.Tensor1D;
+  }
+
+  get off(): boolean {
+    return this.#measuring.off || this.#reporting.off;
+  }
+
+  /** With `strict`, throws what failed when a tick was read. */
+  rethrow(): void {
+    this.#reporting.rethrow();
+  }
+
+  get isPending(): boolean {
+    return this.#pending !== null;
+  }
+
+  /** Step of the last tick, 0 before the first. */
+  get lastTick(): number {
+    return this.#lastTick;
+  }
+
+  /** Measures what a tick and a self-probe cost here. @throws what fails in them */
+  async rehearse(): Promise<void> {
+    const { statistics, prober, budget } = this.#parts;
+    for (let round = 0; round < 2; round++) {
+      // The first round compiles; the second is what the budget starts from.
+      const start = performance.now();
+      const packed = statistics.measure(this.#noProbe);
+      statistics.read((await packed.data()) as Float32Array);
+      packed.dispose();
+      budget.expect('tick', performance.now() - start);
+    }
+    if (prober) {
+      const start = performance.now();
+      const numbers = prober.measure();
+      await numbers.data();
+      numbers.dispose();
+      budget.expect('probe', performance.now() - start);
+    }
+  }
+
+  /** The result stays on the device and travels with the next tick's read. */
+  probe(prober: SelfProber, step: number): void {
+    this.#probing.run(() => {
+      const start = performance.now();
+      const numbers = prober.measure();
+      this.#unreadProbe?.numbers.dispose();
+      this.#unreadProbe = { numbers, step };
+      this.#parts.budget.spend('probe', performance.now() - start);
+    });
+  }
+
+  tick(step: number): void {
+    this.#measuring.run(() => this.#tick(step));
+  }
+
+  #tick(step: number): void {
+    const { statistics, budget, clock } = this.#parts;
+    const start = performance.now();
+    const every = step - this.#lastTick;
+    this.#lastTick = step;
+    const probe = this.#unreadProbe;
+    const packed = statistics.measure(probe?.numbers ?? this.#noProbe);
+    this.#unreadProbe = null;
+    probe?.numbers.dispose();
+    const measuringMs = performance.now() - start;
+    const report = (read: () => Float32Array) => {
+      const received = performance.now();
+      packed.dispose();
+      this.#pending = null;
+      this.#reporting.runLate(() => this.#observe(read(), step, every, probe?.step ?? null));
+      const readingMs = performance.now() - received;
+      clock.own(readingMs);
+      budget.spend('tick', measuringMs + readingMs);
+    };
+    this.#pending = packed.data().then(
+      (values) => report(() => values as Float32Array),
+      (error) =>
+        report(() => {
+          throw error;
+        }),
+    );
+  }
+
+  #observe(values: Float32Array, step: number, every: number, probeStep: number | null): void {
+    const { statistics, prober, guard, run } = this.#parts;
+    const reading = statistics.read(values);
+    if (prober && probeStep !== null) {
+      this.#selfProbe = prober.result(reading.extra, probeStep);
+    }
+    const nonFinite = reading.nonFinite - this.#nonFinite;
+    this.#nonFinite = reading.nonFinite;
+    guard.observe({
+      statistics: {
+        ...reading.statistics,
+        run,
+        step,
+        time: new Date().toISOString(),
+        selfProbe: this.#selfProbe,
+      },
+      cost: this.#cost(every),
+      skipped: { nonFinite, perturbed: 0 },
+    });
+  }
+
+  #cost(every: number): TickEvent['cost'] {
+    const { budget } = this.#parts;
+    return {
+      stepMs: budget.stepMs,
+      foldMs: budget.cost('fold'),
+      tickMs: budget.cost('tick'),
+      probeMs: budget.cost('probe'),
+      termMs: this.termMs,
+      overhead: budget.overhead,
+      every,
+    };
+  }
+
+  /** The final weights once more, probe included. @throws with `strict` what fails in it */
+  async finish(step: number): Promise<void> {
+    await this.#pending;
+    this.rethrow();
+    if (this.off) {
+      return;
+    }
+    if (this.#parts.prober) {
+      this.probe(this.#parts.prober, step);
+    }
+    this.tick(step);
+    await this.#pending;
+    this.rethrow();
+  }
+
+  dispose(): void {
+    this.#unreadProbe?.numbers.dispose();
+    this.#unreadProbe = null;
+    this.#noProbe.dispose();
+  }
+}

@@ -1,0 +1,367 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { attach } from '../../../hooks/tfjs/index.js';
+import { openBackend } from '../../../src/backend/index.js';
+import type { Reference } from '../../../src/reference/index.js';
+import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
+
+beforeAll(() => openBackend('wasm'));
+
+let model: SmallModel;
+let references: Reference[];
+beforeEach(async () => {
+  model = new SmallModel();
+  references = await referencesFor(model.weights);
+  return () => model.dispose();
+});
+
+const options = () => ({ weights: model.weights, references, config: EVERY_STEP });
+
+describe('a loop of one’s own', () => {
+  it('is watched from hello to end', async () => {
+    const optimizer = tf.train.adam(0.01);
+    const guard = await attach(optimizer, { ...options(), calibration: model.calibration });
+    const log = eventLog(guard);
+    await train(model, optimizer, 8);
+    guard.progress('train', 8, 8, 0.5);
+    await guard.detach('done', { accuracy: 0.9 });
+    const names = log.events.map(({ event }) => event);
+    expect([names[0], names.at(-1)]).toEqual(['hello', 'end']);
+    expect(guard.step).toBe(8);
+    // A tick is due once a step has passed since the last one; the last tick is of the final weights.
+    expect(log.of('tick').map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(log.of('progress')[0]).toMatchObject({ phase: 'train', done: 8, total: 8, loss: 0.5, step: 8 });
+    expect(log.of('end')[0]).toMatchObject({ status: 'done', summary: { accuracy: 0.9 } });
+    const last = log.of('tick').at(-1)!;
+    expect(last.pairs.map(({ reference }) => reference)).toEqual(['one', 'two']);
+    for (const { metrics, reasons } of last.pairs) {
+      expect(reasons).toEqual({});
+      expect(Object.values(metrics).every(Number.isFinite)).toBe(true);
+    }
+    expect(last.cost).toMatchObject({ every: 1, termMs: null });
+    expect(Object.values(last.cost).filter((value) => value === null)).toHaveLength(1);
+    expect(last.dropped).toEqual({ ticks: 0, nonFinite: 0, perturbed: 0 });
+    optimizer.dispose();
+  });
+
+  it('measures the weights after the steps so far, and averages the gradients', async () => {
+    const optimizer = tf.train.sgd(0.1);
+    const guard = await attach(optimizer, { ...options(), heads: ['head', 'hidden.bias'], references: [] });
+    const log = eventLog(guard);
+    let average = new Float64Array(72);
+    const base = model.hidden.dataSync().slice();
+    for (let step = 0; step < 5; step++) {
+      const { value, grads } = optimizer.computeGradients(model.loss, model.variables);
+      const gradient = grads[model.hidden.name].dataSync();
+      average = average.map((sum, i) => 0.9 * sum + 0.1 * gradient[i]);
+      optimizer.applyGradients(grads);
+      tf.dispose([value, grads]);
+    }
+    await guard.detach();
+    const { live } = log.of('tick').at(-1)!;
+    const tau = model.hidden.dataSync().map((weight, i) => weight - base[i]);
+    expect(live.tauNorm).toBeCloseTo(Math.hypot(...tau), 5);
+    expect(live.gradientNorm).toBeCloseTo(Math.hypot(...average) / (1 - 0.9 ** 5), 5);
+  });
+
+  it('may hand over its gradients as a map or as a list, with nulls', async () => {
+    const gradients = { hidden: tf.fill([6, 12], 0.5), head: tf.fill([12, 3], 0.25) };
+    const run = async (form: (all: tf.NamedTensorMap) => Parameters<tf.Optimizer['applyGradients']>[0]) => {
+      const optimizer = tf.train.sgd(0);
+      const recording = recordingGuard();
+      const guard = await attach(optimizer, { ...options(), guard: recording.guard });
+      optimizer.applyGradients(
+        form({ [model.hidden.name]: gradients.hidden, [model.head.name]: gradients.head }),
+      );
+      await guard.detach();
+      const { live, pair } = recording.observations.at(-1)!.statistics;
+      return [...live, ...pair];
+    };
+    const nothing = null as unknown as tf.Tensor;
+    const asMap = await run((all) => all);
+    const withNull = await run((all) => ({ ...all, [model.bias.name]: nothing }));
+    const asList = await run((all) => [
+      ...Object.entries(all).map(([name, tensor]) => ({ name, tensor })),
+      { name: model.bias.name, tensor: nothing },
+    ]);
+    expect(asMap).toEqual(withNull);
+    expect(asMap).toEqual(asList);
+    // ‖g‖² of the hidden kernel, of 72 weights.
+    expect(asMap.some((value) => Math.abs(value - 72 * 0.25) < 1e-4)).toBe(true);
+  });
+
+  it('comes to the same weights, bit by bit, with a guard and without', async () => {
+    const run = async (guarded: boolean) => {
+      const other = new SmallModel(5);
+      const optimizer = tf.train.adam(0.02);
+      const guard = guarded
+        ? await attach(optimizer, {
+            weights: other.weights,
+            references: await referencesFor(other.weights),
+            calibration: other.calibration,
+            config: EVERY_STEP,
+          })
+        : null;
+      await train(other, optimizer, 12);
+      await guard?.detach();
+      return other.values();
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+});
+
+describe('attaching and detaching', () => {
+  it('attaching twice, also at once, gives the guard that is there; after detaching a new one', async () => {
+    const optimizer = tf.train.sgd(0.1);
+    const [first, second] = await Promise.all([
+      attach(optimizer, options()),
+      attach(optimizer, { ...options(), references: [] }),
+    ]);
+    expect(second).toBe(first);
+    expect(await attach(optimizer, options())).toBe(first);
+    await train(model, optimizer, 2);
+    expect(first.step).toBe(2);
+    await Promise.all([first.detach(), first.detach()]);
+    await train(model, optimizer, 2);
+    expect(first.step).toBe(2);
+    references = await referencesFor(model.weights);
+    const third = await attach(optimizer, options());
+    expect(third).not.toBe(first);
+    await first.detach();
+    expect(await attach(optimizer, options())).toBe(third);
+    await third.detach();
+  });
+
+  it('two guards in one process do not collide', async () => {
+    const models = [new SmallModel(2), new SmallModel(3)];
+    const optimizers = models.map(() => tf.train.adam(0.05));
+    const guards = await Promise.all(
+      models.map(async ({ weights }, i) =>
+        attach(optimizers[i], {
+          weights,
+          references: await referencesFor(weights, [`reference of ${i}`]),
+          config: EVERY_STEP,
+        }),
+      ),
+    );
+    const logs = guards.map(eventLog);
+    expect(guards[0].run).not.toBe(guards[1].run);
+    await train(models[0], optimizers[0], 5);
+    await train(models[1], optimizers[1], 3);
+    await guards[0].detach();
+    await train(models[1], optimizers[1], 4);
+    await guards[1].detach();
+    expect(guards.map(({ step }) => step)).toEqual([5, 7]);
+    logs.forEach((log, i) => {
+      expect(log.events.every(({ run }) => run === guards[i].run)).toBe(true);
+      expect(log.of('tick').at(-1)!.pairs[0].reference).toBe(`reference of ${i}`);
+      expect(log.titles).toEqual([]);
+    });
+  });
+
+  it('detaching takes our methods off the optimiser', async () => {
+    const optimizer = tf.train.sgd(0.1);
+    const { computeGradients, applyGradients } = optimizer;
+    const guard = await attach(optimizer, options());
+    expect(Object.hasOwn(optimizer, 'applyGradients')).toBe(true);
+    await guard.detach();
+    expect(Object.hasOwn(optimizer, 'computeGradients')).toBe(false);
+    expect(Object.hasOwn(optimizer, 'applyGradients')).toBe(false);
+    expect(optimizer).toMatchObject({ computeGradients, applyGradients });
+  });
+
+  it('a wrapper from before is there again, one put on since stays and works', async () => {
+    const optimizer = tf.train.sgd(0.1);
+    let [inner, outer] = [0, 0];
+    const original = optimizer.applyGradients;
+    const before: typeof original = (gradients) => {
+      inner += 1;
+      original.call(optimizer, gradients);
+    };
+    optimizer.applyGradients = before;
+    const guard = await attach(optimizer, options());
+    const ours = optimizer.applyGradients;
+    const since: typeof original = (gradients) => {
+      outer += 1;
+      ours.call(optimizer, gradients);
+    };
+    optimizer.applyGradients = since;
+    await train(model, optimizer, 2);
+    await guard.detach();
+    expect(optimizer.applyGradients).toBe(since);
+    const weights = model.values();
+    await train(model, optimizer, 3);
+    expect([guard.step, inner, outer]).toEqual([2, 5, 5]);
+    expect(model.values()).not.toEqual(weights);
+
+    const again = tf.train.sgd(0.1);
+    again.applyGradients = before;
+    references = await referencesFor(model.weights);
+    await (await attach(again, options())).detach();
+    expect(again.applyGradients).toBe(before);
+  });
+});
+
+describe('device memory and reads', () => {
+  it('is given back, and does not grow in 200 steps', async () => {
+    const optimizer = tf.train.momentum(0.01, 0.9);
+    optimizer.minimize(model.loss, false, model.variables);
+    references = await referencesFor(model.weights);
+    const before = tf.memory().numTensors;
+    const config = {
+      ...EVERY_STEP,
+      steering: { subspace: { strength: 0.01 }, scale_jitter: { strength: 1 } },
+    };
+    const guard = await attach(optimizer, { ...options(), config, calibration: model.calibration });
+    await train(model, optimizer, 20);
+    const working = tf.memory().numTensors;
+    await train(model, optimizer, 200);
+    expect(tf.memory().numTensors).toBe(working);
+    await guard.detach();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('a tick is one read of the device', async () => {
+    const optimizer = tf.train.sgd(0.01);
+    const guard = await attach(optimizer, { ...options(), calibration: model.calibration });
+    const log = eventLog(guard);
+    const backend = tf.backend();
+    const { read } = backend;
+    let reads = 0;
+    backend.read = (id) => {
+      reads += 1;
+      return read.call(backend, id);
+    };
+    try {
+      await train(model, optimizer, 10);
+      await guard.detach();
+    } finally {
+      backend.read = read;
+    }
+    expect(log.of('tick')).toHaveLength(10);
+    expect(reads).toBe(10);
+  });
+});
+
+describe('the self-probe', () => {
+  it('is what evaluating at base + 0.5 tau by hand gives, and leaves the weights bit-identical', async () => {
+    const base = model.values();
+    const optimizer = tf.train.adam(0.05);
+    const guard = await attach(optimizer, { ...options(), calibration: model.calibration });
+    const log = eventLog(guard);
+    await train(model, optimizer, 20);
+    const live = model.values();
+    await guard.detach();
+    expect(model.values()).toEqual(live);
+    const probe = log.of('tick').at(-1)!.selfProbe!;
+    expect(probe).toMatchObject({ scale: 0.5, samples: 32, step: 20 });
+
+    const evaluate = () => {
+      const guesses = tf.tidy(() => tf.argMax(model.predict(model.inputs), 1).dataSync());
+      const hits = model.labels.filter((label, i) => label === guesses[i]).length;
+      return { accuracy: hits / model.labels.length, loss: tf.tidy(() => model.loss().dataSync()[0]) };
+    };
+    const plain = evaluate();
+    expect(probe.accuracy).toBeCloseTo(plain.accuracy, 6);
+    expect(probe.loss).toBeCloseTo(plain.loss, 5);
+    // The head is not shared, and stays where it is.
+    [model.hidden, model.bias].forEach((variable, v) => {
+      const half = live[v].map((value, i) => base[v][i] + 0.5 * (value - base[v][i]));
+      variable.assign(tf.tensor(half, variable.shape));
+    });
+    const halfWay = evaluate();
+    expect(probe.scaledAccuracy).toBeCloseTo(halfWay.accuracy, 6);
+    expect(probe.scaledLoss).toBeCloseTo(halfWay.loss, 5);
+    expect(probe.scaledLoss).not.toBeCloseTo(probe.loss, 2);
+  });
+
+  it('takes probabilities, one-hot labels and a part of the samples as well', async () => {
+    const labels = tf.oneHot(tf.tensor1d(model.labels, 'int32'), 3);
+    const probes = [];
+    for (const calibration of [
+      model.calibration,
+      { ...model.calibration, labels },
+      { ...model.calibration, labels: [...model.labels] },
+      {
+        ...model.calibration,
+        output: 'probabilities' as const,
+        predict: (inputs: tf.Tensor) => tf.softmax(model.predict(inputs)),
+      },
+    ]) {
+      const config = { ...EVERY_STEP, selfProbe: { samples: 10 } };
+      const guard = await attach(tf.train.sgd(0.1), { ...options(), config, calibration });
+      const log = eventLog(guard);
+      await guard.detach();
+      probes.push(log.of('tick').at(-1)!.selfProbe!);
+    }
+    for (const { accuracy, loss, samples } of probes) {
+      expect(samples).toBe(10);
+      expect(accuracy).toBe(probes[0].accuracy);
+      expect(loss).toBeCloseTo(probes[0].loss, 5);
+    }
+    expect(labels.isDisposed).toBe(false);
+  });
+
+  it('is absent where it is switched off or there are no samples', async () => {
+    for (const given of [{}, { calibration: model.calibration }]) {
+      const config = { ...EVERY_STEP, selfProbe: { enabled: false } };
+      const guard = await attach(tf.train.sgd(0.1), { ...options(), config, ...given });
+      const log = eventLog(guard);
+      await guard.detach();
+      expect(log.of('tick')[0].selfProbe).toBeNull();
+    }
+  });
+});
+
+describe('what the guard is told of the run', () => {
+  it('the recipe of the gradient', async () => {
+    const recording = recordingGuard();
+    const config = { ...EVERY_STEP, gradient: { batch: 32, clipped: true, accumulated: 4 } };
+    const optimizer = tf.train.sgd(0.1);
+    const guard = await attach(optimizer, { ...options(), config, guard: recording.guard });
+    await train(model, optimizer, 2);
+    await guard.detach();
+    expect(recording.observations.at(-1)!.statistics.gradient).toEqual({
+      kind: 'ema',
+      batch: 32,
+      reduction: 'mean',
+      clipped: true,
+      accumulated: 4,
+      lossScale: 1,
+    });
+    expect(recording.observations.at(-1)!.statistics.referenceGradients[0]?.kind).toBe('calibration');
+  });
+
+  it('heads, frozen, tied, integer and running tensors are covered, and excluded for a reason', async () => {
+    const weights = {
+      ...model.weights,
+      'frozen/kernel': tf.variable(tf.ones([6, 12]), false),
+      'tied/kernel': model.hidden,
+      'bn/moving_mean': tf.variable(tf.zeros([12]), false),
+      'steps/count': tf.variable(tf.scalar(3, 'int32')),
+    };
+    references = await referencesFor(weights);
+    const guard = await attach(tf.train.sgd(0.1), { ...options(), weights });
+    const log = eventLog(guard);
+    await guard.detach();
+    const { coverage } = log.of('hello')[0];
+    expect(coverage).toMatchObject({ matched: 2, total: 7, parameters: 84 / (84 + 72) });
+    expect(Object.fromEntries(coverage.excluded.map(({ name, reason }) => [name, reason]))).toEqual({
+      'head.weight': 'task head',
+      'tied.weight': 'tied to hidden.weight, counted once',
+      'bn.running_mean': 'running statistic, not a parameter',
+      'steps.count': 'int32, not a parameter',
+      'frozen.weight': 'frozen',
+    });
+    expect(references[0].tensors.map(({ name }) => name)).toContain('frozen.weight');
+  });
+
+  it('the time a run is made up of, where it has no name', async () => {
+    const named = await attach(tf.train.sgd(0.1), { ...options(), config: { ...EVERY_STEP, run: 'mine' } });
+    expect(named.run).toBe('mine');
+    await named.detach();
+    const unnamed = await attach(tf.train.sgd(0.1), options());
+    expect(unnamed.run).toMatch(/^run-\d{4}-\d\d-\d\dT\d{6}-[0-9a-f]{4}$/);
+    await unnamed.detach();
+  });
+});

@@ -1,0 +1,163 @@
+import * as tf from '@tensorflow/tfjs';
+import { filter, firstValueFrom } from 'rxjs';
+import { type Attached, type AttachOptions, sharedWeights } from '../../../hooks/tfjs/index.js';
+import {
+  createGuard,
+  type EventName,
+  type Guard,
+  type GuardConfig,
+  type GuardConfigInput,
+  type GuardEvent,
+  type Observation,
+  type RunSetup,
+} from '../../../src/guard/index.js';
+import { makeReference, type Reference } from '../../../src/reference/index.js';
+import { Random } from '../../../src/tensors/index.js';
+import { RECIPE } from './random-models.js';
+
+/** Everything a guard has said, in order. */
+export class EventLog {
+  readonly events: GuardEvent[] = [];
+
+  of<Name extends EventName>(name: Name): Extract<GuardEvent, { event: Name }>[] {
+    return this.events.filter((event): event is Extract<GuardEvent, { event: Name }> => event.event === name);
+  }
+
+  get titles(): string[] {
+    return this.of('alert').map(({ title }) => title);
+  }
+}
+
+export function eventLog(guard: Attached): EventLog {
+  const log = new EventLog();
+  guard.events.subscribe((event) => log.events.push(event));
+  return log;
+}
+
+/** Resolves with the next event of that name (a remembered one counts). */
+export async function nextEvent<Name extends EventName>(guard: Attached, name: Name) {
+  return firstValueFrom(guard.events.pipe(filter((event) => event.event === name)));
+}
+
+/** A small classifier by hand: [6] -> 12 -> 3, and data that it can learn. */
+export class SmallModel {
+  readonly hidden: tf.Variable;
+  readonly bias: tf.Variable;
+  readonly head: tf.Variable;
+  readonly inputs: tf.Tensor2D;
+  readonly labels: Int32Array;
+  readonly #oneHot: tf.Tensor2D;
+
+  constructor(seed = 1) {
+    const random = new Random('small', seed);
+    this.hidden = tf.variable(tf.tensor2d(random.normals(72, 0.4), [6, 12]));
+    this.bias = tf.variable(tf.tensor1d(random.normals(12, 0.1)));
+    this.head = tf.variable(tf.tensor2d(random.normals(36, 0.3), [12, 3]));
+    const values = random.normals(32 * 6);
+    this.inputs = tf.tensor2d(values, [32, 6]);
+    this.labels = Int32Array.from({ length: 32 }, (_, i) =>
+      values[6 * i] > 0.5 ? 2 : values[6 * i + 1] > 0 ? 1 : 0,
+    );
+    this.#oneHot = tf.oneHot(tf.tensor1d(this.labels, 'int32'), 3) as tf.Tensor2D;
+  }
+
+  get weights(): Record<string, tf.Variable> {
+    return { 'hidden/kernel': this.hidden, 'hidden/bias': this.bias, 'head/kernel': this.head };
+  }
+
+  get variables(): tf.Variable[] {
+    return [this.hidden, this.bias, this.head];
+  }
+
+  readonly predict = (inputs: tf.Tensor): tf.Tensor =>
+    tf.matMul(
+      tf.tanh(tf.add(tf.matMul(inputs as tf.Tensor2D, this.hidden as tf.Tensor2D), this.bias)) as tf.Tensor2D,
+      this.head as tf.Tensor2D,
+    );
+
+  readonly loss = (): tf.Scalar => tf.losses.softmaxCrossEntropy(this.#oneHot, this.predict(this.inputs));
+
+  get calibration() {
+    return { inputs: this.inputs, labels: this.labels, predict: this.predict };
+  }
+
+  values(): number[][] {
+    return this.variables.map((variable) => [...variable.dataSync()]);
+  }
+
+  dispose(): void {
+    tf.dispose([...this.variables, this.inputs, this.#oneHot]);
+  }
+}
+
+/** References with task vectors and gradients of normals, from the weights where they are now. */
+export async function referencesFor(
+  weights: AttachOptions['weights'],
+  names: readonly string[] = ['one', 'two'],
+  heads?: readonly string[],
+): Promise<Reference[]> {
+  const base = await sharedWeights(weights, heads);
+  return names.map((name) => {
+    const random = new Random('reference', name);
+    const noise = (deviation: number, origin: number) =>
+      new Map(
+        [...base].map(([key, { shape, data }]) => [
+          key,
+          { shape, data: data.map((value) => origin * value + deviation * random.normal()) },
+        ]),
+      );
+    return makeReference({
+      name,
+      base,
+      model: noise(0.1, 1),
+      gradient: noise(0.01, 0),
+      gradientRecipe: RECIPE,
+    });
+  });
+}
+
+/** Everything on every step, nothing left to chance, no scores. */
+export const EVERY_STEP: GuardConfigInput = {
+  fingerprint: null,
+  tap: { every: 1, foldStride: 1 },
+  selfProbe: { every: 1 },
+  // The references' gradients are drawn, and mean nothing.
+  alerts: { conflict: { enabled: false } },
+};
+
+/** Optimiser steps on the model, with a turn of the event loop after each for the guard. */
+export async function train(
+  model: SmallModel,
+  optimizer: tf.Optimizer,
+  steps: number,
+  atStep: (step: number) => void = () => {},
+): Promise<void> {
+  for (let step = 0; step < steps; step++) {
+    atStep(step);
+    optimizer.minimize(model.loss, false, model.variables);
+    await tf.nextFrame();
+  }
+}
+
+/** A guard in this process whose observations can be looked at. */
+export function recordingGuard(): {
+  readonly observations: Observation[];
+  guard(setup: RunSetup, config: GuardConfig): Guard;
+} {
+  const observations: Observation[] = [];
+  return {
+    observations,
+    guard(setup, config) {
+      const inner = createGuard(setup, config, null);
+      return {
+        events: inner.events,
+        observe(observation) {
+          observations.push(observation);
+          inner.observe(observation);
+        },
+        publish: (event) => inner.publish(event),
+        close: (...how) => inner.close(...how),
+      };
+    },
+  };
+}
