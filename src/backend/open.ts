@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { correctPoolGradients } from './pool-gradients.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 
 export const BACKEND_NAMES = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
@@ -41,9 +42,13 @@ const OPENERS: Record<BackendName, Opener> = {
 
 /**
  * Opens a tfjs backend and makes it the active one. `auto` takes the first that opens of tensorflow, webgpu
- * (hardware adapters only), wasm, cpu. Throws a MergeguardError when the one asked for does not open.
+ * (hardware adapters only), wasm, cpu. Throws a MergeguardError when the one asked for is unknown or
+ * does not open.
  */
 export async function openBackend(choice: BackendChoice = 'auto'): Promise<OpenedBackend> {
+  if (choice !== 'auto' && !BACKEND_NAMES.includes(choice)) {
+    throw new MergeguardError(`backend "${choice}" is unknown; known are auto, ${BACKEND_NAMES.join(', ')}`);
+  }
   const candidates: readonly BackendName[] = choice === 'auto' ? BACKEND_NAMES : [choice];
   const rejected: { name: BackendName; reason: string; advice: string }[] = [];
   for (const name of candidates) {
@@ -129,6 +134,7 @@ async function openWebgpu(): Promise<{ description: string; software: boolean }>
     throw new Error('no Vulkan, Metal or D3D12 adapter found');
   }
   await import('@tensorflow/tfjs-backend-webgpu');
+  correctPoolGradients('webgpu');
   const { vendor, architecture, device, description } = adapter.info;
   const name = [vendor, architecture, description || device].filter(Boolean).join(' ') || 'unnamed adapter';
   return { description: name, software: /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(name) };
@@ -137,10 +143,12 @@ async function openWebgpu(): Promise<{ description: string; software: boolean }>
 async function openWasm(): Promise<{ description: string }> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   registerWasmKernels();
+  correctPoolGradients('wasm');
   return { description: `@tensorflow/tfjs-backend-wasm ${wasm.version_wasm}` };
 }
 
 async function openCpu(): Promise<{ description: string }> {
+  correctPoolGradients('cpu');
   return { description: 'plain JavaScript, for small models and as a last resort' };
 }
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { KernelArguments, WasmBackend } from './kernel-types.js';
 
 /**
  * What the wasm backend lacks for training, and one kernel that it has but slowly.
@@ -7,16 +8,6 @@ import * as tf from '@tensorflow/tfjs';
  * - `Conv2DBackpropFilter`, `DepthwiseConv2dNativeBackpropFilter`, `DepthwiseConv2dNativeBackpropInput`
  *   (gradients of convolutions) and `UnsortedSegmentSum` (gradient of an embedding) do not exist.
  */
-
-interface WasmBackend extends tf.KernelBackend {
-  makeOutput(shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
-  typedArrayFromHeap(info: tf.TensorInfo): Float32Array | Int32Array;
-}
-interface KernelArguments {
-  inputs: Record<string, tf.TensorInfo>;
-  backend: unknown;
-  attrs: unknown;
-}
 
 let registered = false;
 
@@ -271,11 +262,11 @@ function unsortedSegmentSum({ inputs, backend, attrs }: KernelArguments): tf.Ten
   const { x, segmentIds } = inputs;
   const { numSegments } = attrs as { numSegments: number };
   const wasm = backend as WasmBackend;
+  const values = wasm.typedArrayFromHeap(x);
+  const ids = wasm.typedArrayFromHeap(segmentIds);
   const out = wasm.makeOutput([numSegments, ...x.shape.slice(1)], x.dtype);
   // After makeOutput: allocating may grow the heap, and views made before would be detached.
   const sums = wasm.typedArrayFromHeap(out);
-  const values = wasm.typedArrayFromHeap(x);
-  const ids = wasm.typedArrayFromHeap(segmentIds);
   const width = tf.util.sizeFromShape(x.shape.slice(1));
   sums.fill(0);
   for (let row = 0; row < ids.length; row++) {

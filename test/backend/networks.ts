@@ -73,11 +73,11 @@ const cnn = opNetwork({
   shapes: [[3, 3, 2, 3], [3], [2, 3, 3, 4], [4], [8, 2], [2]],
   hostLoss: cnnLoss64,
   deviceLoss: ([filter1, bias1, filter2, bias2, kernel, bias]) => {
-    let x = onDevice(images) as tf.Tensor4D;
-    x = tf.relu(tf.add(tf.conv2d(x, filter1 as tf.Tensor4D, 1, 'same'), bias1));
-    x = tf.maxPool(x, 2, 1, 'valid');
-    x = tf.tanh(tf.add(tf.conv2d(x, filter2 as tf.Tensor4D, 2, 'valid'), bias2));
-    x = tf.avgPool(x, 2, 2, 'same');
+    let x: tf.Tensor = onDevice(images);
+    x = tf.relu(tf.add(tf.conv2d(x as tf.Tensor4D, filter1 as tf.Tensor4D, 1, 'same'), bias1));
+    x = tf.maxPool(x as tf.Tensor4D, 2, 1, 'valid');
+    x = tf.tanh(tf.add(tf.conv2d(x as tf.Tensor4D, filter2 as tf.Tensor4D, 2, 'valid'), bias2));
+    x = tf.avgPool(x as tf.Tensor4D, 2, 2, 'same');
     return crossEntropy(tf.add(tf.matMul(tf.reshape(x, [2, 8]), kernel), bias), imageLabels);
   },
 });

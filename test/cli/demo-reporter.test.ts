@@ -29,11 +29,14 @@ const alert: AlertEvent = {
   evidence: {},
 };
 
+const ESCAPE = '\u001b';
+const PARTS = new RegExp(`${ESCAPE}\\[\\??\\d*[A-Za-z]|${ESCAPE}[78]|\\r|\\n|[^${ESCAPE}\\r\\n]+`, 'g');
+
 /** The screen after what was written to a terminal: only what cli-progress writes is understood. */
 function screen(written: string): string[] {
   const lines = [''];
   let column = 0;
-  for (const [part] of written.matchAll(/\u001b\[(\??\d*)([A-Za-z])|\u001b[78]|\r|\n|[^\u001b\r\n]+/g)) {
+  for (const [part] of written.matchAll(PARTS)) {
     const at = lines.length - 1;
     if (part === '\n') {
       lines.push('');

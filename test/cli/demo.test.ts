@@ -43,7 +43,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const short = ['--steps', '12', '--pretrain-steps', '4', '--reference-steps', '3'];
+const short = ['--steps', '20', '--pretrain-steps', '4', '--reference-steps', '3'];
 const endless = ['--steps', '12', '--pretrain-steps', '1000000'];
 const isEvent = (name: GuardEvent['event']) => (line: string) => line.startsWith(`{"event":"${name}"`);
 const newCache = () => ['--cache', join(folder, 'cache', randomUUID())];
@@ -69,9 +69,9 @@ describe('mergeguard demo', () => {
     expect(new Set(events.map((event) => event.run))).toEqual(new Set(['demo-bars-seed0']));
     const names = events.map(({ event }) => event);
     expect(names.indexOf('progress')).toBeLessThan(names.indexOf('tick'));
-    expect(names.filter((name) => name === 'tick').length).toBe(3);
+    expect(names.filter((name) => name === 'tick').length).toBe(5);
     expect(new Set(names)).toEqual(new Set(['hello', 'steer', 'progress', 'tick', 'alert', 'end']));
-    expect(events.at(-1)).toMatchObject({ event: 'end', status: 'done', step: 12 });
+    expect(events.at(-1)).toMatchObject({ event: 'end', status: 'done', step: 20 });
 
     // who came late was told the beginning and the last tick, and then everything else
     expect(seen[0]).toEqual(events[0]);

@@ -38,7 +38,9 @@ describe('mergeguard demo', () => {
 
   it('documents every option with its default', async () => {
     const help = await new Promise<string>((resolve) => {
-      void parser().parse('demo --help', (_error, _args, output) => resolve(output));
+      void parser().parse('demo --help', (_error: unknown, _args: unknown, output: string) =>
+        resolve(output),
+      );
     });
     const options = ['data', 'task', 'references', 'steps', 'pretrain-steps', 'reference-steps', 'seed'];
     for (const option of [...options, 'port', 'server', 'backend', 'config', 'cache', 'json']) {
