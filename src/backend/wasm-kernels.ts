@@ -262,11 +262,11 @@ function unsortedSegmentSum({ inputs, backend, attrs }: KernelArguments): tf.Ten
   const { x, segmentIds } = inputs;
   const { numSegments } = attrs as { numSegments: number };
   const wasm = backend as WasmBackend;
-  const values = wasm.typedArrayFromHeap(x);
-  const ids = wasm.typedArrayFromHeap(segmentIds);
   const out = wasm.makeOutput([numSegments, ...x.shape.slice(1)], x.dtype);
   // After makeOutput: allocating may grow the heap, and views made before would be detached.
   const sums = wasm.typedArrayFromHeap(out);
+  const values = wasm.typedArrayFromHeap(x);
+  const ids = wasm.typedArrayFromHeap(segmentIds);
   const width = tf.util.sizeFromShape(x.shape.slice(1));
   sums.fill(0);
   for (let row = 0; row < ids.length; row++) {

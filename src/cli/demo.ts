@@ -1,8 +1,8 @@
-import type { CommandModule } from 'yargs';
 import { BACKEND_NAMES, type BackendChoice, openBackend } from '../backend/index.js';
 import { type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type Server, startServer } from '../server/index.js';
 import { type DemoResult, FINE_TUNING, openDemo, PRETRAINING } from '../zoo/index.js';
+import type { Command } from './command.js';
 import { DemoReporter } from './demo-reporter.js';
 
 interface DemoArguments {
@@ -29,9 +29,7 @@ const DEMO_CONFIG: GuardConfigInput = {
 };
 
 /** `mergeguard demo`: fine-tunes a small model under guard, then merges it for real and compares. */
-export const demoCommand: CommandModule<object, DemoArguments> = {
-  command: 'demo',
-  describe: 'Fine-tune a small model under guard, then merge it for real and compare',
+export const demoCommand: Command<DemoArguments> = {
   builder: (yargs) =>
     yargs
       .options({
@@ -104,6 +102,11 @@ function usageProblem(args: DemoArguments): string | true {
   return isPort || '--port must be a whole number from 0 to 65535';
 }
 
+/** How `watch` is called where this runs: in a clone, npx does not know the project's own command. */
+function watchCall(): string {
+  return import.meta.url.includes('/node_modules/') ? 'npx mergeguard watch' : 'npm run watch --';
+}
+
 async function demo(args: DemoArguments): Promise<void> {
   const config = args.config === undefined ? resolveConfig(DEMO_CONFIG) : loadConfig(args.config);
   const backend = await openBackend(args.backend as BackendChoice);
@@ -128,9 +131,8 @@ async function demo(args: DemoArguments): Promise<void> {
     }
     tell(`mergeguard guards ${opened.run} on ${backend.name} (${backend.description})`);
     if (server) {
-      tell(
-        `Watch it live: ${server.url}/ in a browser, or \`npx mergeguard watch ${server.url.replace('http', 'ws')}\``,
-      );
+      const watch = `${watchCall()} ${server.url.replace('http', 'ws')}`;
+      tell(`Watch it live: ${server.url}/ in a browser, or \`${watch}\` in another terminal`);
     }
     opened.guard.events.subscribe((event) => reporter.show(event));
     const result = await opened.play(stop.signal);

@@ -1,17 +1,15 @@
 import { arch, cpus, platform, totalmem } from 'node:os';
-import type { CommandModule } from 'yargs';
 import { openBackend, type Survey, surveyBackends } from '../backend/index.js';
 import { shippedFingerprints } from '../fingerprint/index.js';
 import { VERSION } from '../guard/index.js';
+import type { Command } from './command.js';
 
 interface DoctorArguments {
   json?: boolean;
 }
 
 /** `mergeguard doctor`: which backends open here, why the others do not, and what to install. */
-export const doctorCommand: CommandModule<object, DoctorArguments> = {
-  command: 'doctor',
-  describe: 'Say which backends open here, why the others do not, and what to install',
+export const doctorCommand: Command<DoctorArguments> = {
   builder: (yargs) => yargs.options({ json: { type: 'boolean', describe: 'Print one JSON object' } }),
   handler: (args) => doctor(args),
 };

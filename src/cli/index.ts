@@ -3,10 +3,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { VERSION } from '../guard/version.js';
 import { MergeguardError } from '../tensors/errors.js';
-import { demoCommand } from './demo.js';
-import { doctorCommand } from './doctor.js';
-import { serveCommand } from './serve.js';
-import { watchCommand } from './watch.js';
+import { lazy } from './command.js';
 
 /** Exit codes: 0 done, 1 failed, 2 bad usage; a demo stopped by a signal ends with 128 and the signal's number. */
 const FAILED = 1;
@@ -17,10 +14,34 @@ const cli = yargs(hideBin(process.argv))
   .usage(
     '$0 <command>\n\nWatches a fine-tuning run and says, live, how well the model will merge with others.',
   )
-  .command(demoCommand)
-  .command(serveCommand)
-  .command(watchCommand)
-  .command(doctorCommand)
+  .command(
+    lazy(
+      'demo',
+      'Fine-tune a small model under guard, then merge it for real and compare',
+      async () => (await import('./demo.js')).demoCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'serve',
+      'Guard training runs of other processes and show them live',
+      async () => (await import('./serve.js')).serveCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'watch [url]',
+      'Live view of a running guard in the terminal',
+      async () => (await import('./watch.js')).watchCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'doctor',
+      'Say which backends open here, why the others do not, and what to install',
+      async () => (await import('./doctor.js')).doctorCommand,
+    ),
+  )
   .demandCommand(1, 'Name a command.')
   .recommendCommands()
   .strictCommands()

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import type { CommandModule } from 'yargs';
 import { loadFingerprint } from '../fingerprint/index.js';
 import { createGuard, type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type OpenRun, startServer } from '../server/index.js';
+import type { Command } from './command.js';
 
 interface ServeArguments {
   host?: string;
@@ -11,9 +11,7 @@ interface ServeArguments {
 }
 
 /** `mergeguard serve`: a server for training runs in other processes, until it is interrupted. */
-export const serveCommand: CommandModule<object, ServeArguments> = {
-  command: 'serve',
-  describe: 'Guard training runs of other processes and show them live',
+export const serveCommand: Command<ServeArguments> = {
   builder: (yargs) =>
     yargs.options({
       host: { type: 'string', requiresArg: true, describe: 'Address to listen on [default: 127.0.0.1]' },

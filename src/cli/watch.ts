@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { CommandModule } from 'yargs';
+import type { Command } from './command.js';
 import type { Terminal } from './screen.js';
 import { plain } from './text.js';
 import { openStream, type StreamHandlers, streamAddress } from './watch-client.js';
@@ -25,9 +25,7 @@ export interface WatchIo {
 }
 
 /** `mergeguard watch`: a live view of a running guard. */
-export const watchCommand: CommandModule<object, WatchOptions> = {
-  command: 'watch [url]',
-  describe: 'Show a running guard live in the terminal',
+export const watchCommand: Command<WatchOptions> = {
   builder: (yargs) =>
     yargs
       .positional('url', {

@@ -46,8 +46,12 @@ function cannotListen(host: string, port: number, code = 'unknown error'): strin
 async function portTaken(host: string, port: number): Promise<string> {
   const url = serverUrl(host, port);
   const other = 'choose another port with --port (0 takes any free one)';
+  // A timer of our own: that of AbortSignal.timeout does not keep the process alive, and where whoever holds the
+  // port closes the connection at once nothing else does, so that the process would end without a word.
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), 1000);
   try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`${url}/healthz`, { signal: controller.signal });
     const health = (await response.json()) as Partial<Health> | null;
     if (health?.name === 'mergeguard') {
       return (
@@ -57,6 +61,8 @@ async function portTaken(host: string, port: number): Promise<string> {
     }
   } catch {
     // whoever it is does not speak HTTP and JSON
+  } finally {
+    clearTimeout(timer);
   }
   return `port ${host}:${port} is in use by another program; ${other}`;
 }

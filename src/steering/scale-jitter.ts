@@ -10,6 +10,12 @@ const parameters = z
     high: z.number().min(0).max(2).default(0.7).describe('largest s of base + s tau'),
     every: z.number().int().min(1).default(1).describe('acts on every n-th step'),
   })
+  .superRefine(({ low, high }, context) => {
+    if (high < low) {
+      const message = `is ${high}, but must be at least steering.scale_jitter.low (${low})`;
+      context.addIssue({ code: 'custom', path: ['high'], message });
+    }
+  })
   .describe('adds the loss at base + s tau, s drawn anew each time: robustness to what a merge does');
 
 /** Adds L(base + s tau) to the loss, s uniform in [low, high]; costs one more gradient evaluation. */

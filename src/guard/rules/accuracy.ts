@@ -59,5 +59,5 @@ function explain(quantity: 'raw' | 'normalised', own: number | null): string {
   if (quantity === 'raw' && own !== null) {
     return `Raw accuracy of the merged model on the live task; the live model by itself reaches ${percent(own)}.`;
   }
-  return 'Normalised accuracy: the merged model relative to the live model by itself, whose own accuracy is not known (no calibration batch).';
+  return 'Normalised accuracy: the merged model relative to the live model by itself, whose own accuracy is not known (no self-probe so far).';
 }

@@ -160,7 +160,6 @@ describe('subspace', () => {
     const guard = await attach(optimizer, options({ subspace: { strength: 0.5, mode } }));
     await train(model, optimizer, 5);
     await guard.detach();
-
     const other = new SmallModel();
     const base = other.values();
     for (let step = 0; step < 5; step++) {
@@ -207,10 +206,8 @@ describe('subspace', () => {
   });
 
   it('needs references, and says so', async () => {
-    const guard = await attach(tf.train.sgd(RATE), {
-      ...options({ subspace: { strength: 0.5 } }),
-      references: [],
-    });
+    const steered = options({ subspace: { strength: 0.5 } });
+    const guard = await attach(tf.train.sgd(RATE), { ...steered, references: [] });
     const log = eventLog(guard);
     await guard.detach();
     // The alert came before anybody could subscribe, and is told again.

@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+import type { LossGradients, SteeredTensor, SteeringContext } from '../../src/steering/index.js';
+import { Random } from '../../src/tensors/random.js';
+
+/** A live model at random weights beside a base: tensors that a term steers, and a head that none may touch. */
+export interface Model {
+  readonly tensors: readonly SteeredTensor[];
+  readonly base: readonly tf.Tensor[];
+  readonly head: tf.Variable;
+  readonly variables: tf.Variable[];
+  dispose(): void;
+}
+
+export interface Stored {
+  readonly name: string;
+  readonly shape: number[];
+  /** stored [in, out] */
+  readonly transposed?: boolean;
+}
+
+export const STORED: readonly Stored[] = [
+  { name: 'up.weight', shape: [5, 4] },
+  { name: 'down.weight', shape: [4, 6], transposed: true },
+  { name: 'norm.bias', shape: [7] },
+];
+
+/** Random float32 weights of three magnitudes, so that sums round. */
+export function makeModel(stored: readonly Stored[] = STORED, seed = 1): Model {
+  const random = new Random('steering', seed);
+  const draw = (shape: number[], deviation: number) => {
+    const values = random.normals(tf.util.sizeFromShape(shape), deviation);
+    return tf.tensor(
+      values.map((value) => value * 10 ** random.integer(3)),
+      shape,
+    );
+  };
+  const base = stored.map(({ shape }) => draw(shape, 0.1));
+  const tensors = stored.map(({ name, shape, transposed = false }, index) => {
+    const start = tf.tidy(() => tf.add(base[index], draw(shape, 0.01)));
+    const variable = tf.variable(start);
+    start.dispose();
+    return { name, variable, transposed, base: () => base[index].clone() };
+  });
+  const start = draw([3], 1);
+  const head = tf.variable(start);
+  start.dispose();
+  const variables = [...tensors.map(({ variable }) => variable), head];
+  return { tensors, base, head, variables, dispose: () => tf.dispose([...variables, ...base]) };
+}
+
+export function contextOf(
+  model: Model,
+  options: { subspaces?: SteeringContext['rightSubspaces']; seed?: number } = {},
+): SteeringContext {
+  const { subspaces = [], seed = 0 } = options;
+  return { tensors: model.tensors, rightSubspaces: subspaces, random: new Random('jitter', seed) };
+}
+
+/** Gradients as a hook takes them. */
+export function gradientsOf(model: Model, loss: () => tf.Scalar): LossGradients {
+  return tf.variableGrads(loss, model.variables);
+}
+
+export function valuesOf(variables: readonly tf.Variable[]): Float32Array[] {
+  return variables.map((variable) => Float32Array.from(variable.dataSync()));
+}
+
+/** The bits of every weight. */
+export function bitsOf(variables: readonly tf.Variable[]): Uint32Array[] {
+  return valuesOf(variables).map(({ buffer }) => new Uint32Array(buffer));
+}
+
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+}
