@@ -102,7 +102,6 @@ describe('the weights', () => {
     const before = bitsOf(model.variables);
     const term = start({ strength: 1 });
     const fail = () => {
-      quadratic();
       throw new Error('out of memory');
     };
     const held = tf.memory().numTensors;

@@ -130,12 +130,15 @@ describe('the gradient', () => {
   });
 
   it('keeps its subspaces beyond the scope that it was started in', () => {
-    const term = tf.tidy(() => {
-      const made = start({ strength: 1 }, subspaces());
-      return { made } as unknown as tf.TensorContainer;
-    }) as unknown as { made: GradientTerm };
-    tf.tidy(() => expect(Object.keys(term.made.additions())).toHaveLength(2));
-    term.made.dispose();
+    const started: GradientTerm[] = [];
+    tf.tidy(() => {
+      started.push(start({ strength: 1 }, subspaces()));
+    });
+    const [term] = started;
+    tf.tidy(() => {
+      expect(Object.keys(term.additions())).toHaveLength(2);
+    });
+    term.dispose();
   });
 });
 
