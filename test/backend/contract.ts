@@ -52,17 +52,17 @@ async function checkGradients(network: Network): Promise<void> {
 
 async function checkSteps(network: Network): Promise<void> {
   const { beta1, beta2, epsilon, steps } = ADAM;
-  const optimizers = {
-    afterSgd: { optimizer: tf.train.sgd(LEARNING_RATE), steps: 1 },
-    afterAdam: { optimizer: tf.train.adam(LEARNING_RATE, beta1, beta2, epsilon), steps },
-  };
-  for (const [which, { optimizer, steps }] of Object.entries(optimizers)) {
+  const runs = [
+    { optimizer: tf.train.sgd(LEARNING_RATE), steps: 1, after: 'afterSgd' },
+    { optimizer: tf.train.adam(LEARNING_RATE, beta1, beta2, epsilon), steps, after: 'afterAdam' },
+  ] as const;
+  for (const { optimizer, steps, after } of runs) {
     const built = network.build();
     const start = await Promise.all(built.variables.map(values64));
     for (let step = 0; step < steps; step++) {
       optimizer.minimize(built.loss, false, built.variables);
     }
-    const wanted = expected(network, start)[which as keyof typeof optimizers];
+    const wanted = expected(network, start)[after];
     for (const [index, variable] of built.variables.entries()) {
       const now = await values64(variable);
       // The way gone, not the place: a step is small beside the weights.

@@ -172,29 +172,47 @@ const embeddingLayers = layersNetwork({
 const SHAPE = { width: 4, depth: 1, heads: 2 };
 const drawn = normals64([2, 28, 28], 0.5, 'drawn');
 
-function transformerVariables(model: VisionTransformer): Map<string, tf.Variable> {
-  return new Map([...model.encoder(), ...model.head('task')]);
-}
-
-/** Read once, as their order is all that the host needs. */
-const transformerNames: string[] = [];
+const TRANSFORMER = [
+  'encoder/patch/kernel',
+  'encoder/patch/bias',
+  'encoder/position',
+  'encoder/blocks/0/norm1/gamma',
+  'encoder/blocks/0/norm1/beta',
+  'encoder/blocks/0/attention/qkv/kernel',
+  'encoder/blocks/0/attention/qkv/bias',
+  'encoder/blocks/0/attention/out/kernel',
+  'encoder/blocks/0/attention/out/bias',
+  'encoder/blocks/0/norm2/gamma',
+  'encoder/blocks/0/norm2/beta',
+  'encoder/blocks/0/mlp/fc1/kernel',
+  'encoder/blocks/0/mlp/fc1/bias',
+  'encoder/blocks/0/mlp/fc2/kernel',
+  'encoder/blocks/0/mlp/fc2/bias',
+  'encoder/norm/gamma',
+  'encoder/norm/beta',
+  'head/task/kernel',
+  'head/task/bias',
+];
 
 const transformer: Network = {
   name: 'vision transformer',
   hostLoss(parameters) {
-    const byName = new Map(transformerNames.map((name, index) => [name, parameters[index]]));
+    const byName = new Map(TRANSFORMER.map((name, index) => [name, parameters[index]]));
     return crossEntropy64(transformer64(drawn, byName, { ...SHAPE, task: 'task' }), [2, 0]);
   },
   build() {
     const model = new VisionTransformer(SHAPE, 1);
     model.addHead('task', 3, 1);
-    const named = transformerVariables(model);
-    transformerNames.splice(0, transformerNames.length, ...named.keys());
-    for (const [name, variable] of named) {
-      assign(variable, normals64(variable.shape, 0.4, name));
+    const named = new Map([...model.encoder(), ...model.head('task')]);
+    if ([...named.keys()].sort().join() !== [...TRANSFORMER].sort().join()) {
+      throw new Error(`the zoo's model has other variables now: ${[...named.keys()].join(', ')}`);
     }
+    const variables = TRANSFORMER.map((name) => named.get(name) as tf.Variable);
+    variables.forEach((variable, index) => {
+      assign(variable, normals64(variable.shape, 0.4, TRANSFORMER[index]));
+    });
     return {
-      variables: [...named.values()],
+      variables,
       loss: () =>
         tf.tidy(
           () => crossEntropy(model.logits(onDevice(drawn) as tf.Tensor3D, 'task'), [2, 0]) as tf.Scalar,
