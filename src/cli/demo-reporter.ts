@@ -3,7 +3,7 @@ import type { GuardEvent, ProgressEvent } from '../guard/index.js';
 import type { Terminal } from './screen.js';
 import { pad, plain } from './text.js';
 import { jsonLine } from './watch-lines.js';
-import { alertLine, steerLine } from './watch-view.js';
+import { alertTitle, steerLine } from './watch-view.js';
 
 const PHASE_WIDTH = 24;
 
@@ -45,7 +45,8 @@ export class DemoReporter {
     if (event.event === 'progress') {
       this.#progress(event);
     } else if (event.event === 'alert') {
-      this.#line(alertLine(event));
+      // The explanations are on the page and in the JSON: a dozen of them would hide what happens here.
+      this.#line(alertTitle(event));
     } else if (event.event === 'steer') {
       this.#line(steerLine(event));
     }

@@ -132,10 +132,15 @@ function events(state: WatchState, view: View): string[] {
   return lines;
 }
 
+/** What an alert says, without the explanation. */
+export function alertTitle(alert: AlertEvent): string {
+  const word = alert.state === 'cleared' ? 'cleared' : alert.level;
+  return `${word.padEnd(7)}  step ${alert.step}  ${plain(alert.title)}`;
+}
+
 /** One alert as one line of plain text. */
 export function alertLine(alert: AlertEvent): string {
-  const word = alert.state === 'cleared' ? 'cleared' : alert.level;
-  return `${word.padEnd(7)}  step ${alert.step}  ${plain(alert.title)}: ${plain(alert.text)}`;
+  return `${alertTitle(alert)}: ${plain(alert.text)}`;
 }
 
 /** One steer event as one line of plain text. */

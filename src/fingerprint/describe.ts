@@ -59,12 +59,11 @@ function describeWeights({ name, features }: Variant): string[] {
 function trust({ loto, metricsOnly, effectsOnly, null: nulls }: Variant): string[] {
   const lines: string[] = [];
   if (effectsOnly !== null) {
-    const better = loto.mae < effectsOnly.mae;
-    lines.push(
-      better
-        ? `task effects alone are off by ${points(effectsOnly.mae)} points: the metrics help`
-        : `task effects alone are off by ${points(effectsOnly.mae)} points: the metrics do not help`,
-    );
+    const gain = effectsOnly.mae - loto.mae;
+    // Less than a twentieth of the error is nothing that anybody would notice.
+    const verdict =
+      Math.abs(gain) < effectsOnly.mae / 20 ? 'make no difference' : gain > 0 ? 'help' : 'do harm';
+    lines.push(`task effects alone are off by ${points(effectsOnly.mae)} points: the metrics ${verdict}`);
   }
   if (metricsOnly !== null && nulls !== null && nulls.r95 !== null) {
     const beats = metricsOnly.r !== null && metricsOnly.r > nulls.r95;

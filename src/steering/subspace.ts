@@ -14,8 +14,8 @@ const parameters = z
 
 /**
  * Penalty strength / 2 * mean over references of ‖tau V V^T‖² (avoid) or ‖tau (I - V V^T)‖² (encourage), V the
- * reference's top-k right singular vectors, summed over matrices. Its gradient strength * tau P is added to
- * the loss gradient.
+ * reference's top-k right singular vectors, summed over matrices; a reference that did not change a matrix has
+ * no V of it and does not count in its mean. The gradient strength * tau P is added to that of the loss.
  */
 export const subspace: TermInfo = {
   name: 'subspace',

@@ -188,6 +188,8 @@ describe('describeFingerprint', () => {
     variant.effectsOnly = { r: 0.7, mae: 0.015 };
     const text = describeFingerprint(weak).join('\n');
     expect(text).toContain('no signal beyond recognising the partner');
-    expect(text).toContain('the metrics do not help');
+    expect(text).toContain('the metrics do harm');
+    variant.effectsOnly = { r: 0.7, mae: 0.0202 };
+    expect(describeFingerprint(weak).join('\n')).toContain('the metrics make no difference');
   });
 });
