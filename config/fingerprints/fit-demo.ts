@@ -152,6 +152,7 @@ async function fitTables(): Promise<void> {
     target: 'normalized_acc',
     methods: METHODS,
     featureSets: { weights, 'weights+gradients': METRICS.map(({ name }) => name) },
+    relabellings: 20,
     gradientKind: 'ema',
     referenceGradientKind: 'calibration',
     provenance: {

@@ -10,13 +10,20 @@ import {
   type GuardConfigInput,
   type GuardEvent,
   type HelloEvent,
-  loadConfig,
   type RunSetup,
+  readOptions,
   resolveConfig,
 } from '../../src/guard/index.js';
 import { checkReference, type Reference, readReference, referenceLimits } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
-import { baseIdentity, MergeguardError, Random, shapesOf } from '../../src/tensors/index.js';
+import {
+  baseIdentity,
+  compareTensors,
+  MergeguardError,
+  type NamedTensors,
+  Random,
+  shapesOf,
+} from '../../src/tensors/index.js';
 import { isLayersModel, type Layout, type LiveWeights, layoutOf, nonTrainable, valuesOf } from './layout.js';
 import { makeProber } from './make-prober.js';
 import type { CalibrationBatch, SelfProber } from './self-probe.js';
@@ -25,7 +32,7 @@ import { Tap } from './tap.js';
 
 export interface AttachOptions {
   /**
-   * The live model, still at the base's weights: a LayersModel, or variables by name. Kernels stored [in, out]
+   * The live model, still at the base's weights (else see `base`): a LayersModel, or variables by name. Kernels stored [in, out]
    * must be named `.../kernel`, as tfjs names them.
    */
   readonly weights: LiveWeights;
@@ -37,8 +44,16 @@ export interface AttachOptions {
   readonly config?: string | GuardConfigInput;
   /** names, or first parts of names, of task heads, which are left out; defaults to `DEFAULT_HEADS` */
   readonly heads?: readonly string[];
-  /** makes the guard; defaults to one in this process, see `connectGuard` for one elsewhere */
-  readonly guard?: (setup: RunSetup, config: GuardConfig) => Guard | Promise<Guard>;
+  /**
+   * the base's shared tensors by canonical name, as `sharedWeights` gives them, where the live model is no longer at
+   * them: training that goes on from a checkpoint. Defaults to the weights at the time of attaching.
+   */
+  readonly base?: NamedTensors;
+  /**
+   * makes the guard from what the run is and the options that were given (no defaults filled in); defaults to one in
+   * this process, see `connectGuard` for one elsewhere
+   */
+  readonly guard?: (setup: RunSetup, options: GuardConfigInput) => Guard | Promise<Guard>;
 }
 
 /** What a run's `end` event carries beside its status. */
@@ -81,10 +96,11 @@ export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise
 }
 
 async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
-  const config =
-    typeof options.config === 'string' ? loadConfig(options.config) : resolveConfig(options.config ?? {});
+  const given = typeof options.config === 'string' ? readOptions(options.config) : (options.config ?? {});
+  const config = resolveConfig(given);
   const layout = layoutOf(options.weights, options.heads);
-  const references = await loadReferences(options.references, layout);
+  const base = options.base ?? (await valuesOf(layout.shared));
+  const references = await loadReferences(options.references, layout, base);
   const watched = layout.shared.filter(({ trainable }) => trainable);
   if (watched.length === 0) {
     throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
@@ -93,7 +109,10 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
   const setup: RunSetup = {
     run,
     backend: tf.getBackend(),
-    references: references.map((reference) => ({ name: reference.name, limits: referenceLimits(reference) })),
+    references: references.map((reference) => ({
+      name: reference.name,
+      limits: [...referenceLimits(reference), ...subspaceLimits(reference, config.tap.k)],
+    })),
     coverage: coverageOf(layout),
   };
   const statistics = new DeviceStatistics(watched, references, {
@@ -101,6 +120,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
     powerIterations: config.tap.powerIterations,
     gradientDecay: config.tap.gradientDecay,
     recipe: { kind: 'ema', ...config.gradient },
+    base: options.base,
   });
   const tensors: SteeredTensor[] = watched.map(({ name, variable, permutation }, index) => ({
     name,
@@ -112,7 +132,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
   let guard: Guard;
   try {
     prober = await makeProber(options.calibration, options.weights, tensors, config.selfProbe);
-    guard = options.guard ? await options.guard(setup, config) : await localGuard(setup, config);
+    guard = options.guard ? await options.guard(setup, given) : await localGuard(setup, config);
   } catch (error) {
     prober?.dispose();
     statistics.dispose();
@@ -187,7 +207,11 @@ async function localGuard(setup: RunSetup, config: GuardConfig): Promise<Guard> 
   );
 }
 
-async function loadReferences(given: AttachOptions['references'], layout: Layout): Promise<Reference[]> {
+async function loadReferences(
+  given: AttachOptions['references'],
+  layout: Layout,
+  base: NamedTensors,
+): Promise<Reference[]> {
   const references: Reference[] = [];
   for (const reference of given) {
     references.push(typeof reference === 'string' ? await readReference(reference) : reference);
@@ -197,9 +221,10 @@ async function loadReferences(given: AttachOptions['references'], layout: Layout
   if (twice !== undefined) {
     throw new MergeguardError(`two references are named "${twice}"; give each its own name`);
   }
+  const shapes = new Map(layout.shared.map(({ name, shape }) => [name, shape]));
+  compareTensors(shapes, shapesOf(base), { what: 'the base' });
   if (references.length > 0) {
-    const base = await valuesOf(layout.shared);
-    const live = { baseHash: baseIdentity(base), shapes: shapesOf(base) };
+    const live = { baseHash: baseIdentity(base), shapes };
     for (const reference of references) {
       checkReference(reference, live);
     }
@@ -217,6 +242,21 @@ export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage']
     parameters: size(watched) / size(shared),
     excluded: [...excluded, ...frozen.map(({ name }) => ({ name, reason: 'frozen' }))],
   };
+}
+
+/** Subspaces of different width do not compare. */
+function subspaceLimits({ subspaces, tau }: Reference, k: number): string[] {
+  const narrow = [...subspaces].filter(([name, subspace]) => {
+    const shape = tau.get(name)?.shape ?? [];
+    return subspace.k !== Math.min(k, ...shape);
+  });
+  if (narrow.length === 0) {
+    return [];
+  }
+  const [name, subspace] = narrow[0];
+  return [
+    `the subspaces of ${narrow.length} matrices have another width than tap.k = ${k} asks for (${name}: ${subspace.k}): subspace metrics are null; make the reference again with k = ${k}, or set tap.k`,
+  ];
 }
 
 function rightSides(subspaces: Reference['subspaces']) {

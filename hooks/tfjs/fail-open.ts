@@ -1,5 +1,7 @@
 /** Failures in a row after which a part of the guard is switched off. */
 const MOST_FAILURES = 3;
+/** Different failures of one part that are told. */
+const MOST_TOLD = 5;
 
 /**
  * Runs one part of the guard inside the training: a failure becomes a warning, never an exception, and a part that
@@ -9,6 +11,7 @@ export class FailOpen {
   readonly #part: string;
   readonly #strict: boolean;
   readonly #warn: (title: string, text: string) => void;
+  readonly #told = new Set<string>();
   #inARow = 0;
   #off = false;
   #late: { readonly error: unknown } | null = null;
@@ -62,7 +65,11 @@ export class FailOpen {
   #count(error: unknown): void {
     this.#inARow += 1;
     const text = error instanceof Error ? error.message : String(error);
-    this.#warn(`${this.#part} failed; training goes on`, text);
+    // Failing now and then would otherwise be told each time.
+    if (!this.#told.has(text) && this.#told.size < MOST_TOLD) {
+      this.#told.add(text);
+      this.#warn(`${this.#part} failed; training goes on`, text);
+    }
     if (this.#inARow >= MOST_FAILURES) {
       this.#off = true;
       this.#warn(`${this.#part} is switched off`, `${this.#inARow} failures in a row, the last: ${text}`);

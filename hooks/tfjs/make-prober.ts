@@ -57,10 +57,11 @@ function prediction(
       'the calibration batch needs `predict` (inputs to scores) where the model is no LayersModel',
     );
   }
-  const last = weights.layers.at(-1)?.getConfig().activation;
+  const last = weights.layers.at(-1);
+  const isSoftmax = last?.getClassName() === 'Softmax' || last?.getConfig().activation === 'softmax';
   return {
     predict: (inputs) => weights.apply(inputs, { training: false }) as tf.Tensor,
-    output: output ?? (last === 'softmax' ? 'probabilities' : 'logits'),
+    output: output ?? (isSoftmax ? 'probabilities' : 'logits'),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   SIDE_WIDTH,
 } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
+import type { NamedTensors } from '../../src/tensors/index.js';
 import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
@@ -52,6 +53,8 @@ export class DeviceStatistics {
       powerIterations: number;
       gradientDecay: number;
       recipe: GradientRecipe;
+      /** by canonical name; defaults to the variables' present values */
+      base?: NamedTensors;
       /** see FlatLayout */
       chunk?: number;
     },
@@ -61,7 +64,11 @@ export class DeviceStatistics {
     this.#references = references;
     this.#recipe = options.recipe;
     // Clones share the memory of the base's weights; the optimiser's first step gives the variables their own.
-    this.#base = tensors.map(({ variable }) => tf.keep(variable.clone()));
+    this.#base = tensors.map((tensor) => {
+      const value = options.base?.get(tensor.name);
+      const { variable } = tensor;
+      return tf.keep(value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone());
+    });
     this.#taus = references.map(({ tau }) => this.#upload((tensor) => tau.get(tensor.name) ?? null));
     this.#referenceGradients = references.map(({ gradient }) =>
       gradient ? this.#upload((tensor) => gradient.get(tensor.name) ?? null) : null,

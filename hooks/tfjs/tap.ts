@@ -45,13 +45,13 @@ export class Tap {
   constructor(parts: TapParts) {
     this.#parts = parts;
     const { run, statistics, prober, guard, config } = parts;
-    const failOpen = (part: string) =>
-      new FailOpen(part, config.strict, (title, text) => this.#warn(title, text));
+    const warn = (title: string, text: string) => this.#warn(title, text);
+    const failOpen = (part: string) => new FailOpen(part, config.strict, warn);
     const active: Activity[] = prober ? ['fold', 'tick', 'probe'] : ['fold', 'tick'];
     const budget = new Budget(config.overhead, active);
     this.#budget = budget;
     this.#folding = failOpen('The gradient average');
-    this.#ticker = new Ticker({ run, statistics, prober, guard, budget, clock: this.#clock, failOpen });
+    this.#ticker = new Ticker({ run, statistics, prober, guard, budget, clock: this.#clock, failOpen, warn });
     const steering = new SteeringSeams(parts.steering, failOpen);
     this.#steering = steering;
     this.#subscription = guard.events.subscribe((event) => {
@@ -175,7 +175,11 @@ export class Tap {
     const { every, minimumEvery } = this.#parts.config.tap;
     const since = this.#step - this.#ticker.lastTick;
     const due = every === 'auto' ? since >= minimumEvery && this.#budget.affords('tick') : since >= every;
-    return due && !this.#ticker.isPending;
+    if (due && this.#ticker.isPending) {
+      this.#ticker.late(this.#step);
+      return false;
+    }
+    return due;
   }
 
   #warnOfUnusedLossTerms(): void {

@@ -7,6 +7,9 @@ import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
 import type { DeviceStatistics } from './statistics.js';
 import type { StepClock } from './step-clock.js';
 
+/** Steps that a tick may wait to be read before the user is told why that may be. */
+const LONGEST_WAIT = 100;
+
 export interface TickerParts {
   readonly run: string;
   readonly statistics: DeviceStatistics;
@@ -15,6 +18,7 @@ export interface TickerParts {
   readonly budget: Budget;
   readonly clock: StepClock;
   readonly failOpen: (part: string) => FailOpen;
+  readonly warn: (title: string, text: string) => void;
 }
 
 /**
@@ -32,6 +36,7 @@ export class Ticker {
   #unreadProbe: { readonly numbers: tf.Tensor1D; readonly step: number } | null = null;
   #selfProbe: SelfProbe | null = null;
   #nonFinite = 0;
+  #warnedOfWaiting = false;
   /** what the regularisation terms cost on the last step on which they acted */
   termMs: number | null = null;
 
@@ -54,6 +59,20 @@ export class Ticker {
 
   get isPending(): boolean {
     return this.#pending !== null;
+  }
+
+  /**
+   * A tick was due at this step while the last one is still waiting to be read. A loop that never awaits keeps it
+   * waiting for ever, which nobody would notice: said once.
+   */
+  late(step: number): void {
+    if (!this.#warnedOfWaiting && step - this.#lastTick > LONGEST_WAIT) {
+      this.#warnedOfWaiting = true;
+      this.#parts.warn(
+        'Ticks can not be read',
+        `the tick of step ${this.#lastTick} has waited for ${step - this.#lastTick} steps; a loop that never awaits leaves no time to read it: add \`await tf.nextFrame()\``,
+      );
+    }
   }
 
   /** Step of the last tick, 0 before the first. */

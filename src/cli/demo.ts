@@ -24,7 +24,6 @@ interface DemoArguments {
 /** What the demo sets differently from guard.yaml, so that half a minute of training shows everything. */
 const DEMO_CONFIG: GuardConfigInput = {
   overhead: 0.05,
-  selfProbe: { samples: 64 },
   steering: { scale_jitter: { strength: 1, every: 3 } },
 };
 

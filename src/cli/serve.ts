@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { loadFingerprint } from '../fingerprint/index.js';
+import { loadFingerprint, shippedFingerprints } from '../fingerprint/index.js';
 import { createGuard, type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type OpenRun, startServer } from '../server/index.js';
+import { MergeguardError } from '../tensors/errors.js';
 import type { Command } from './command.js';
 
 interface ServeArguments {
@@ -29,6 +30,13 @@ async function serve(args: ServeArguments): Promise<void> {
   const defaults = loadConfig(args.config);
   const openRun: OpenRun = async (setup, given) => {
     const config = resolveConfig(merged(defaults, given) as GuardConfigInput);
+    // A path means a file of the machine it is written on, and a stranger is not to name files of this one.
+    const shipped = await shippedFingerprints();
+    if (config.fingerprint !== null && ![...shipped, defaults.fingerprint].includes(config.fingerprint)) {
+      throw new MergeguardError(
+        `the run asks for the fingerprint ${config.fingerprint}; a served guard has ${shipped.join(', ')} and what its own configuration names`,
+      );
+    }
     const fingerprint = config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
     return createGuard(setup, config, fingerprint);
   };

@@ -50,8 +50,9 @@ export function parseFingerprint(text: string, path: string): Fingerprint {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw refuse(`it is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  } catch {
+    // What JSON.parse says quotes the file, which may be anything.
+    throw refuse('it is not JSON');
   }
   const { format, version, checksum, ...rest } = (json ?? {}) as Record<string, unknown>;
   if (format !== FORMAT) {

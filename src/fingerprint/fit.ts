@@ -129,6 +129,10 @@ function planMethod(
       for (const plan of plans) {
         variants.push(await fitVariant(plan, settings, selfProbe?.heldOut ?? null));
       }
+      // The one that did best on tasks it had not seen is asked first; without metrics only where nothing else can be.
+      variants.sort(
+        (a, b) => Number(a.name === EFFECTS) - Number(b.name === EFFECTS) || a.loto.mae - b.loto.mae,
+      );
       return {
         rows: rows.filter((row) => typeof row.outcomes[method] === 'number').length,
         selfProbe: selfProbe?.fit ?? null,

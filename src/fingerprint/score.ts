@@ -43,7 +43,7 @@ export const SELF_PROBE_FEATURE = 'self-probe';
 /**
  * Predicts the normalised accuracy of merging the live model with one reference.
  *
- * The richest variant whose weighted metrics are all there is used; where there is none, the reference's
+ * The first variant whose weighted metrics are all there is used, the best on held-out tasks being first; where there is none, the reference's
  * effect alone. The live task always has the mean effect. A reference that the fit did not know has it too,
  * and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
  * was taken, both predictions are combined by inverse variance. value, low and high are cut to 0..1.2, the

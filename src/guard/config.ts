@@ -20,6 +20,11 @@ export function resolveConfig(options: GuardConfigInput = {}): GuardConfig {
  * @throws MergeguardError naming every problem at once, each with its line
  */
 export function parseConfig(text: string, fileName: string): GuardConfig {
+  return resolveConfig(parseOptions(text, fileName));
+}
+
+/** The same without the defaults: what the file itself says. */
+function parseOptions(text: string, fileName: string): GuardConfigInput {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const broken = [...document.errors, ...document.warnings];
@@ -27,10 +32,12 @@ export function parseConfig(text: string, fileName: string): GuardConfig {
     const problems = broken.map(({ pos, message }) => `line ${lines.linePos(pos[0]).line}: ${message}`);
     throw new MergeguardError(listProblems(`${fileName} is not valid YAML:`, problems));
   }
-  return check(plainValue(document, fileName) ?? {}, fileName, (path) => {
+  const options = plainValue(document, fileName) ?? {};
+  check(options, fileName, (path) => {
     const offset = offsetOf(document, path);
     return offset === null ? null : lines.linePos(offset).line;
   });
+  return options;
 }
 
 /**
@@ -38,9 +45,14 @@ export function parseConfig(text: string, fileName: string): GuardConfig {
  * @throws MergeguardError when it can't be read or holds anything wrong
  */
 export function loadConfig(path?: string): GuardConfig {
-  if (path === undefined) {
-    return resolveConfig();
-  }
+  return resolveConfig(path === undefined ? {} : readOptions(path));
+}
+
+/**
+ * What a guard.yaml says, checked, without the defaults.
+ * @throws MergeguardError when it can't be read or holds anything wrong
+ */
+export function readOptions(path: string): GuardConfigInput {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -49,7 +61,7 @@ export function loadConfig(path?: string): GuardConfig {
       `can't read the configuration ${path}: ${(error as Error).message}; give the path of a guard.yaml, or none for the defaults`,
     );
   }
-  return parseConfig(text, path);
+  return parseOptions(text, path);
 }
 
 function check(value: unknown, what: string, lineOf: (path: Path) => number | null): GuardConfig {

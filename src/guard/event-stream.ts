@@ -1,4 +1,4 @@
-import { Observable, Subject } from 'rxjs';
+import { Observable, type Observer, Subject, Subscriber, type Subscription } from 'rxjs';
 import type { GuardEvent } from './events.js';
 
 /**
@@ -10,6 +10,10 @@ export class Memory {
   readonly #raised = new Map<string, GuardEvent>();
 
   remember(event: GuardEvent): void {
+    if (event.event === 'hello') {
+      // A run that begins anew (a served guard that was lost and found) knows nothing of alerts raised before.
+      this.#raised.clear();
+    }
     if (event.event !== 'alert') {
       this.#last.set(event.event, event);
       return;
@@ -33,6 +37,45 @@ export class Memory {
 }
 
 /**
+ * An Observable whose direct subscribers may fail: rxjs throws what a subscriber throws as an uncaught error, which
+ * would end the training; here it is a warning of the process, once a subscriber.
+ */
+class Forgiving<Value> extends Observable<Value> {
+  override subscribe(
+    first?: Partial<Observer<Value>> | ((value: Value) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    // An operator on the way to somebody else.
+    if (first instanceof Subscriber) {
+      return super.subscribe(first);
+    }
+    const observer: Partial<Observer<Value>> =
+      typeof first === 'function'
+        ? { next: first, error: error ?? undefined, complete: complete ?? undefined }
+        : (first ?? {});
+    let hasFailed = false;
+    const next = (value: Value) => {
+      try {
+        observer.next?.(value);
+      } catch (error) {
+        if (!hasFailed) {
+          hasFailed = true;
+          process.emitWarning(
+            `a subscriber of the guard's events failed: ${error instanceof Error ? error.stack : error}`,
+          );
+        }
+      }
+    };
+    return super.subscribe({
+      next,
+      error: (reason) => observer.error?.(reason),
+      complete: () => observer.complete?.(),
+    });
+  }
+}
+
+/**
  * The one shared stream of a run's events. Every subscriber sees the same order, also when a subscriber causes
  * further events; a late one gets what `Memory` recalls, then what comes. `end` completes it, and what is
  * emitted after it is ignored.
@@ -43,7 +86,7 @@ export class EventStream {
   readonly #queue: GuardEvent[] = [];
   #isBusy = false;
 
-  readonly events = new Observable<GuardEvent>((subscriber) => {
+  readonly events = new Forgiving<GuardEvent>((subscriber) => {
     const wasBusy = this.#isBusy;
     // what a subscriber emits while it is told the past comes after the past
     this.#isBusy = true;

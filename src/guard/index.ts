@@ -1,4 +1,4 @@
-export { loadConfig, parseConfig, resolveConfig } from './config.js';
+export { loadConfig, parseConfig, readOptions, resolveConfig } from './config.js';
 export {
   configJsonSchema,
   configSchema,

@@ -178,8 +178,10 @@ class Remote implements RemoteGuard {
     }
     if (this.#farewell !== null) {
       // closed while connecting: the server still learns how the run ended
-      this.#socket?.send(JSON.stringify(this.#farewell));
-      this.#socket?.close();
+      if (this.#socket !== null) {
+        sendFarewell(this.#socket, this.#farewell);
+        this.#socket.close();
+      }
       return;
     }
     this.#alert('cleared', 'info', 'The guard is back', `The run begins anew at ${this.#url.host}.`);
@@ -203,12 +205,7 @@ class Remote implements RemoteGuard {
     await new Promise<void>((resolve) => {
       this.#over = resolve;
       timer = setTimeout(resolve, this.#options.timeoutMs);
-      try {
-        socket.send(JSON.stringify(farewell));
-      } catch {
-        // a summary that JSON can't write; the local end still has it
-        socket.send(JSON.stringify({ ...farewell, summary: {} }));
-      }
+      sendFarewell(socket, farewell);
     });
     clearTimeout(timer);
     socket.close();
@@ -230,5 +227,14 @@ class Remote implements RemoteGuard {
 
   #now(): Pick<GuardEvent, 'run' | 'time' | 'step'> {
     return { run: this.#open.setup.run, time: new Date().toISOString(), step: this.#step };
+  }
+}
+
+function sendFarewell(socket: WebSocket, farewell: CloseMessage): void {
+  try {
+    socket.send(JSON.stringify(farewell));
+  } catch {
+    // a summary that JSON can't write; the local end still has it
+    socket.send(JSON.stringify({ ...farewell, summary: {} }));
   }
 }

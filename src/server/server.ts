@@ -69,6 +69,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   };
   const files = await listStaticFiles(new URL('../dashboard/', import.meta.url));
   const http = createServer(requestHandler(files, health));
+  // An accept that fails (no file descriptors left) must not end the training that runs beside it.
+  http.on('error', () => {});
   const streams = new WebSocketServer({ noServer: true, maxPayload: SUBSCRIBER_BYTES });
   const produced = new WebSocketServer({ noServer: true, maxPayload: PRODUCER_BYTES });
 

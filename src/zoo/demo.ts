@@ -179,21 +179,29 @@ async function play({
   const subscription = guard.events.subscribe((event) => {
     lastTick = event.event === 'tick' ? event : lastTick;
   });
-  await train(
-    model,
-    [live],
-    { ...FINE_TUNING, steps },
-    {
-      seed: seed + 1,
-      optimizer,
-      onStep: ({ step, loss }) => {
-        signal?.throwIfAborted();
-        if (loss !== null) {
-          guarded.progress('train', step, steps, loss);
-        }
+  try {
+    await train(
+      model,
+      [live],
+      { ...FINE_TUNING, steps },
+      {
+        seed: seed + 1,
+        optimizer,
+        onStep: ({ step, loss }) => {
+          signal?.throwIfAborted();
+          if (loss !== null) {
+            guarded.progress('train', step, steps, loss);
+          }
+        },
       },
-    },
-  );
+    );
+  } catch (error) {
+    // The end with its reason first; what follows gives the optimiser and the device memory back.
+    await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
+    await guarded.detach('failed');
+    optimizer.dispose();
+    throw error;
+  }
   let result: DemoResult | null = null;
   await guarded.detach('done', async () => {
     // The final weights have been measured: now the truth.

@@ -24,7 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const program = `
   import yargs from 'yargs';
   import { serveCommand } from './src/cli/serve.ts';
-  await yargs(process.argv.slice(1)).command(serveCommand).strict().fail(false).parse().catch((error) => {
+  await yargs(process.argv.slice(1)).command({ command: 'serve', ...serveCommand }).strict().fail(false).parse().catch((error) => {
     console.error(error.message);
     process.exitCode = 1;
   });
@@ -66,6 +66,11 @@ describe('mergeguard serve', () => {
     expect(rest.map(({ event }) => event)).toEqual(expect.arrayContaining(['tick', 'end']));
 
     await expect(connectGuard(url!, setupOf('q'), { overhed: 1 })).rejects.toThrow('did you mean overhead?');
+    // a path would be one of this machine's files
+    const stranger = connectGuard(url!, setupOf('q'), { fingerprint: '/etc/hostname' });
+    await expect(stranger).rejects.toThrow(
+      'the run asks for the fingerprint /etc/hostname; a served guard has demo',
+    );
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);
     expect(await child.stdout.toArray()).toEqual([]);

@@ -34,7 +34,12 @@ describe.concurrent('mergeguard', () => {
 });
 
 describe('mergeguard demo', () => {
-  const parser = () => yargs().scriptName('mergeguard').command(demoCommand).strict().exitProcess(false);
+  const parser = () =>
+    yargs()
+      .scriptName('mergeguard')
+      .command({ command: 'demo', describe: 'demo', ...demoCommand })
+      .strict()
+      .exitProcess(false);
 
   it('documents every option with its default', async () => {
     const help = await new Promise<string>((resolve) => {

@@ -214,7 +214,7 @@ describe('watch', () => {
 describe('the command', () => {
   const parse = async (...words: string[]) =>
     yargs(words)
-      .command(watchCommand)
+      .command({ command: 'watch [url]', ...watchCommand })
       .strict()
       .fail((message) => {
         throw new Error(message);

@@ -1,9 +1,30 @@
-import { Subject, VirtualTimeScheduler } from 'rxjs';
+import { once } from 'node:events';
+import { map, Subject, VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { conflate } from '../../src/guard/conflate.js';
 import { EventStream } from '../../src/guard/event-stream.js';
 import type { GuardEvent } from '../../src/guard/events.js';
 import { tick } from './samples.js';
+
+const moment = { run: 'run', time: '2026-01-02T03:04:05.000Z', step: 1 };
+
+function alert(rule: string, state: 'raised' | 'cleared', reference: string): GuardEvent {
+  const said = { level: 'warning', title: '', text: '', evidence: {} } as const;
+  return { event: 'alert', ...moment, rule, state, reference, ...said };
+}
+
+const hello: GuardEvent = {
+  event: 'hello',
+  ...moment,
+  version: '0.0.0',
+  protocol: 1,
+  backend: 'cpu',
+  references: [],
+  methods: [],
+  fingerprint: null,
+  coverage: { matched: 0, total: 0, parameters: 0, excluded: [] },
+  config: {},
+};
 
 describe('conflate', () => {
   function bench() {
@@ -133,19 +154,6 @@ describe('EventStream', () => {
 
   it('tells late subscribers of the alerts that are still raised', () => {
     const stream = new EventStream();
-    const alert = (rule: string, state: 'raised' | 'cleared', reference: string): GuardEvent => ({
-      event: 'alert',
-      run: 'run',
-      time: '2026-01-02T03:04:05.000Z',
-      step: 1,
-      rule,
-      state,
-      level: 'warning',
-      title: '',
-      text: '',
-      reference,
-      evidence: {},
-    });
     stream.emit(alert('accuracy', 'raised', 'mnist'));
     stream.emit(alert('accuracy', 'raised', 'kannada'));
     stream.emit(alert('conflict', 'raised', 'mnist'));
@@ -204,5 +212,31 @@ describe('EventStream', () => {
     });
     stream.emit(tick(2, {}));
     expect(seen).toHaveLength(3);
+  });
+});
+
+describe('a subscriber that fails', () => {
+  it('becomes one warning of the process, and the others hear everything', async () => {
+    const stream = new EventStream();
+    const warned = once(process, 'warning');
+    const heard: number[] = [];
+    stream.events.subscribe(() => {
+      throw new Error('a bug in a logging callback');
+    });
+    stream.events.pipe(map(({ step }) => step)).subscribe((step) => heard.push(step));
+    stream.emit(tick(1, {}));
+    stream.emit(tick(2, {}));
+    const [warning] = (await warned) as [Error];
+    expect(warning.message).toContain('a bug in a logging callback');
+    expect(heard).toEqual([1, 2]);
+  });
+
+  it('forgets alerts of a run that begins anew', () => {
+    const stream = new EventStream();
+    stream.emit(alert('accuracy', 'raised', 'mnist'));
+    stream.emit(hello);
+    const told: string[] = [];
+    stream.events.subscribe(({ event }) => told.push(event));
+    expect(told).toEqual(['hello']);
   });
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Score } from '../events.js';
 import { domainNote, predictedAccuracy } from './predicted.js';
 import { commonOptions, defineRule, type Reading } from './rule.js';
 import { percent, threshold } from './words.js';
@@ -39,7 +40,7 @@ export const accuracy = defineRule({
             reference: pair.reference,
             method: score.method,
             signal: value < below ? 'raise' : value >= clearAbove ? 'clear' : 'hold',
-            evidence: { [quantity]: value, low: score.low, high: score.high, below, clearAbove },
+            evidence: { [quantity]: value, ...interval(score, value), below, clearAbove },
             describe: (state) => ({
               title:
                 state === 'raised'
@@ -55,9 +56,17 @@ export const accuracy = defineRule({
   },
 });
 
+/** The interval in the quantity that is judged. */
+function interval({ value, low, high }: Score, judged: number): { low: number | null; high: number | null } {
+  if (value === null || value === 0 || low === null || high === null) {
+    return { low: null, high: null };
+  }
+  return { low: (low * judged) / value, high: (high * judged) / value };
+}
+
 function explain(quantity: 'raw' | 'normalised', own: number | null): string {
   if (quantity === 'raw' && own !== null) {
-    return `Raw accuracy of the merged model on the live task; the live model by itself reaches ${percent(own)}.`;
+    return `Predicted normalised accuracy (the mean of both tasks) times the live model's own accuracy, which is ${percent(own)}.`;
   }
   return 'Normalised accuracy: the merged model relative to the live model by itself, whose own accuracy is not known (no self-probe so far).';
 }

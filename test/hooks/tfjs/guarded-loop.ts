@@ -5,11 +5,11 @@ import {
   createGuard,
   type EventName,
   type Guard,
-  type GuardConfig,
   type GuardConfigInput,
   type GuardEvent,
   type Observation,
   type RunSetup,
+  resolveConfig,
 } from '../../../src/guard/index.js';
 import { makeReference, type Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
@@ -142,13 +142,13 @@ export async function train(
 /** A guard in this process whose observations can be looked at. */
 export function recordingGuard(): {
   readonly observations: Observation[];
-  guard(setup: RunSetup, config: GuardConfig): Guard;
+  guard(setup: RunSetup, options: GuardConfigInput): Guard;
 } {
   const observations: Observation[] = [];
   return {
     observations,
-    guard(setup, config) {
-      const inner = createGuard(setup, config, null);
+    guard(setup, options) {
+      const inner = createGuard(setup, resolveConfig(options), null);
       return {
         events: inner.events,
         observe(observation) {

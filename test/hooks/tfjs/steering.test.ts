@@ -3,7 +3,7 @@ import { Subject } from 'rxjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
-import { createGuard, type GuardEvent, type SteerEvent } from '../../../src/guard/index.js';
+import { createGuard, type GuardEvent, resolveConfig, type SteerEvent } from '../../../src/guard/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
@@ -224,7 +224,7 @@ describe('orders of the guard', () => {
     const guard = await attach(optimizer, {
       ...options({}),
       guard: (setup, config) => {
-        const inner = createGuard(setup, config, null);
+        const inner = createGuard(setup, resolveConfig(config), null);
         inner.events.subscribe(orders);
         return {
           events: orders,
