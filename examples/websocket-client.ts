@@ -1,6 +1,6 @@
 /**
  * A client of a running guard, in thirty lines: prints every alert, and the predictions of every tick.
- * Start a guard with `npx mergeguard demo`, then run `npx tsx examples/websocket-client.ts [ws://127.0.0.1:7337]`.
+ * Start a guard with `npm start`, then run `npx tsx examples/websocket-client.ts [ws://127.0.0.1:7337]`.
  */
 import WebSocket from 'ws';
 
@@ -33,5 +33,5 @@ socket.on('message', (message) => {
   }
 });
 socket.on('error', (error) =>
-  console.error(`no guard there (${error.message}); start one with \`npx mergeguard demo\``),
+  console.error(`no guard there (${error.message}); start one with \`npm start\``),
 );
