@@ -23,7 +23,7 @@ interface DemoArguments {
 
 /** What the demo sets differently from guard.yaml, so that half a minute of training shows everything. */
 const DEMO_CONFIG: GuardConfigInput = {
-  overhead: 0.05,
+  overhead: 0.1,
   steering: { scale_jitter: { strength: 1, every: 3 } },
 };
 
