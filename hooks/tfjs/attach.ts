@@ -16,6 +16,7 @@ import {
 } from '../../src/guard/index.js';
 import { checkReference, type Reference, readReference, referenceLimits } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
+import { messageOf } from '../../src/tensors/errors.js';
 import {
   baseIdentity,
   compareTensors,
@@ -193,10 +194,6 @@ function handleOf(run: string, optimizer: tf.Optimizer, tap: Tap, guard: Guard):
 function madeUpName(): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
   return `run-${time}-${randomUUID().slice(0, 4)}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function localGuard(setup: RunSetup, config: GuardConfig): Promise<Guard> {

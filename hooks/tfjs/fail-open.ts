@@ -1,3 +1,5 @@
+import { messageOf } from '../../src/tensors/errors.js';
+
 /** Failures in a row after which a part of the guard is switched off. */
 const MOST_FAILURES = 3;
 /** Different failures of one part that are told. */
@@ -64,7 +66,7 @@ export class FailOpen {
 
   #count(error: unknown): void {
     this.#inARow += 1;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     // Failing now and then would otherwise be told each time.
     if (!this.#told.has(text) && this.#told.size < MOST_TOLD) {
       this.#told.add(text);

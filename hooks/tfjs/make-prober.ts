@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { GuardConfig } from '../../src/guard/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
+import { messageOf } from '../../src/tensors/errors.js';
 import { formatShape, listProblems, MergeguardError } from '../../src/tensors/index.js';
 import { isLayersModel, type LiveWeights } from './layout.js';
 import { type CalibrationBatch, SelfProber } from './self-probe.js';
@@ -105,7 +106,7 @@ function predictedClasses(prober: SelfProber): number {
       return scores instanceof tf.Tensor ? scores.shape : [];
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     throw new MergeguardError(`the model can not predict the calibration batch: ${text}`);
   }
   const [rows, classes] = shape;

@@ -1,4 +1,5 @@
 import type { PairStatistics } from '../metrics/index.js';
+import { messageOf } from '../tensors/errors.js';
 import type { GuardConfig } from './config-schema.js';
 import type { AlertEvent, TickEvent } from './events.js';
 import { Gate, type Reading, RULES, type Rule } from './rules/index.js';
@@ -117,8 +118,4 @@ function alertsOf(
     });
   }
   return alerts;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

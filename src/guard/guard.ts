@@ -1,7 +1,8 @@
 import { type Observable, Subject } from 'rxjs';
 import { checkFingerprint, type Fingerprint } from '../fingerprint/index.js';
 import { metricNames } from '../metrics/index.js';
-import { Alerts, type Failure, InternalAlerts, type Moment, messageOf } from './alerts.js';
+import { messageOf } from '../tensors/errors.js';
+import { Alerts, type Failure, InternalAlerts, type Moment } from './alerts.js';
 import type { GuardConfig } from './config-schema.js';
 import { conflate } from './conflate.js';
 import { EventStream } from './event-stream.js';

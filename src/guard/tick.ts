@@ -7,7 +7,8 @@ import {
   SIDE,
   SIDE_WIDTH,
 } from '../metrics/index.js';
-import { type Failure, messageOf } from './alerts.js';
+import { messageOf } from '../tensors/errors.js';
+import type { Failure } from './alerts.js';
 import type { PairReport, Score, TickEvent } from './events.js';
 import type { Observation } from './types.js';
 

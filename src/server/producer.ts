@@ -10,6 +10,7 @@ import {
   parseProducerMessage,
   type RunSetup,
 } from '../guard/index.js';
+import { messageOf } from '../tensors/errors.js';
 import { MergeguardError } from '../tensors/index.js';
 import { Outbox, type OutboxLimits } from './outbox.js';
 import type { Runs } from './runs.js';
@@ -107,7 +108,7 @@ export class Producer {
   }
 
   async #refuse(error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const isOurs = !(error instanceof MergeguardError);
     if (this.#socket.readyState === this.#socket.OPEN) {
       // the whole sentence as a message, since a close reason is short

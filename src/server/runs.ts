@@ -1,5 +1,6 @@
 import { Observable, Subject, Subscription } from 'rxjs';
 import { type EndEvent, type GuardEvent, Memory } from '../guard/index.js';
+import { messageOf } from '../tensors/errors.js';
 import { MergeguardError } from '../tensors/index.js';
 
 /** Finished runs of which is kept what a late subscriber is told. */
@@ -102,7 +103,7 @@ function withEnd(run: string, events: Observable<GuardEvent>): Observable<GuardE
           subscriber.complete();
         }
       },
-      error: (error) => fail(error instanceof Error ? error.message : String(error)),
+      error: (error) => fail(messageOf(error)),
       complete: () => fail('the stream of events stopped without an end'),
     });
   });

@@ -14,3 +14,8 @@ export function listProblems(heading: string, problems: readonly string[], most 
   }
   return [heading, ...shown].join('\n');
 }
+
+/** What somebody threw, as text; anything may be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

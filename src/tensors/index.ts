@@ -12,7 +12,7 @@ export {
   type TensorMatch,
 } from './compare-tensors.js';
 export { type Dtype, elementCount, type TensorData, toFloat32 } from './dtypes.js';
-export { listProblems, MergeguardError } from './errors.js';
+export { listProblems, MergeguardError, messageOf } from './errors.js';
 export { decodeFloat16, encodeFloat16 } from './float16.js';
 export {
   type CanonicalVariable,

@@ -3,6 +3,7 @@ import { attach, coverageOf, layoutOf, sharedWeights } from '../../hooks/tfjs/in
 import { type Fingerprint, loadFingerprint } from '../fingerprint/index.js';
 import { createGuard, type Guard, type GuardConfig, type TickEvent } from '../guard/index.js';
 import { MERGE_METHODS } from '../merging/index.js';
+import { messageOf } from '../tensors/errors.js';
 import { taskVector } from '../tensors/index.js';
 import {
   chooseTasks,
@@ -91,7 +92,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
       try {
         return await play({ options, config, guard, run, model, weights, live, names, fingerprint, signal });
       } catch (error) {
-        await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
+        await guard.close('failed', {}, messageOf(error));
         throw error;
       } finally {
         model.dispose();
@@ -197,7 +198,7 @@ async function play({
     );
   } catch (error) {
     // The end with its reason first; what follows gives the optimiser and the device memory back.
-    await guard.close('failed', {}, error instanceof Error ? error.message : String(error));
+    await guard.close('failed', {}, messageOf(error));
     await guarded.detach('failed');
     optimizer.dispose();
     throw error;
