@@ -1,8 +1,14 @@
 import { writeFileSync } from 'node:fs';
+import { fingerprintJsonSchema } from '../src/fingerprint/index.js';
 import { configJsonSchema } from '../src/guard/index.js';
 
-/** Writes config/guard.schema.json, for editors, from the schema in the code. Run it when an option changes. */
-writeFileSync(
-  new URL('guard.schema.json', import.meta.url),
-  `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
-);
+/**
+ * Writes config/guard.schema.json, for editors, and config/fingerprint.schema.json from the schemas in the code. Run
+ * it when an option or the file of a fingerprint changes, and `npm run format` after it.
+ */
+write('guard.schema.json', configJsonSchema());
+write('fingerprint.schema.json', fingerprintJsonSchema());
+
+function write(name: string, schema: object): void {
+  writeFileSync(new URL(name, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`);
+}

@@ -4,15 +4,18 @@ import { attach, sharedWeights } from '../../hooks/tfjs/index.js';
 import { openBackend } from '../../src/backend/index.js';
 import {
   describeFingerprint,
+  featureSets,
   fitFingerprint,
+  type GroupRow,
   type TableRow,
   writeFingerprint,
 } from '../../src/fingerprint/index.js';
 import { type GuardConfigInput, type TickEvent, VERSION } from '../../src/guard/index.js';
-import { METRICS } from '../../src/metrics/index.js';
-import { type NamedTensors, taskVector } from '../../src/tensors/index.js';
+import { metricNames } from '../../src/metrics/index.js';
+import { type NamedTensors, Random, taskVector } from '../../src/tensors/index.js';
 import { drawnPretrainingTasks, drawnTasks } from '../../src/zoo/drawn-tasks.js';
 import { FINE_TUNING, preparePool, setEncoder } from '../../src/zoo/pool.js';
+import { realGroups } from '../../src/zoo/real-groups.js';
 import { realMerges } from '../../src/zoo/real-merges.js';
 import { imageTensor, train } from '../../src/zoo/train.js';
 import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
@@ -21,7 +24,8 @@ import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.j
  * Fits config/fingerprints/demo.json on a pool of the demo's own models: `npm run fit:demo`. Every drawn task is
  * fine-tuned under the tap as the demo does it, half of the runs with scale_jitter; at three checkpoints the
  * metrics are taken and the merges with four references really made and evaluated. The demo's default seed (0) is
- * not among the seeds, so that what the demo shows is a prediction. Tables are cached in .mergeguard;
+ * not among the seeds, so that what the demo shows is a prediction. The references are also merged in
+ * groups, for what the demo says of all of them at once. Tables are cached in .mergeguard;
  * `-- SEED` makes one seed's table only, so that two seeds can be made at the same time.
  */
 const SEEDS = [1, 2];
@@ -30,12 +34,18 @@ const REFERENCES_EACH = 4;
 const METHODS = ['weight_avg', 'task_arithmetic', 'ties'];
 const CACHE = '.mergeguard';
 const TEST_SAMPLES = 300;
+const GROUP_SIZES = [3, 4, 5];
+const GROUPS_EACH = 14;
+const GROUP_SAMPLES = 200;
 
 const asked = process.argv.slice(2).map(Number);
 await openBackend('wasm');
 for (const seed of asked.length > 0 ? asked : SEEDS) {
   if (!existsSync(tablePath(seed))) {
     writeFileSync(tablePath(seed), JSON.stringify(await makeTable(seed)));
+  }
+  if (!existsSync(groupsPath(seed))) {
+    writeFileSync(groupsPath(seed), JSON.stringify(await makeGroups(seed)));
   }
 }
 if (asked.length === 0) {
@@ -46,7 +56,11 @@ function tablePath(seed: number): string {
   return `${CACHE}/demo-table-seed${seed}.json`;
 }
 
-async function makeTable(seed: number): Promise<TableRow[]> {
+function groupsPath(seed: number): string {
+  return `${CACHE}/demo-groups-seed${seed}.json`;
+}
+
+async function openPool(seed: number) {
   const tasks = drawnTasks(seed);
   const pool = await preparePool({
     pretraining: drawnPretrainingTasks(seed),
@@ -55,6 +69,29 @@ async function makeTable(seed: number): Promise<TableRow[]> {
     source: 'drawn',
     cache: CACHE,
   });
+  return { tasks, pool };
+}
+
+async function makeGroups(seed: number): Promise<GroupRow[]> {
+  const { tasks, pool } = await openPool(seed);
+  const random = new Random('sets', seed);
+  const groups = GROUP_SIZES.flatMap((size) =>
+    Array.from({ length: GROUPS_EACH }, () => [...random.permutation(tasks.length)].slice(0, size).sort()),
+  );
+  const model = new VisionTransformer(ZOO_SHAPE, seed);
+  const rows = await realGroups(model, {
+    ...pool,
+    tasks,
+    groups,
+    methods: METHODS,
+    samples: GROUP_SAMPLES,
+  });
+  model.dispose();
+  return rows;
+}
+
+async function makeTable(seed: number): Promise<TableRow[]> {
+  const { tasks, pool } = await openPool(seed);
   const rows: TableRow[] = [];
   for (const [index, task] of tasks.entries()) {
     const others = Array.from({ length: REFERENCES_EACH }, (_, i) => (index + 1 + i) % tasks.length);
@@ -145,14 +182,14 @@ async function makeTable(seed: number): Promise<TableRow[]> {
 
 async function fitTables(): Promise<void> {
   const rows = SEEDS.flatMap((seed) => JSON.parse(readFileSync(tablePath(seed), 'utf8')) as TableRow[]);
-  const weights = METRICS.filter(({ family }) => family !== 'gradient').map(({ name }) => name);
+  const groups = SEEDS.flatMap((seed) => JSON.parse(readFileSync(groupsPath(seed), 'utf8')) as GroupRow[]);
   let last = 0;
   const fingerprint = await fitFingerprint(rows, {
     name: 'demo',
     target: 'normalized_acc',
     methods: METHODS,
-    featureSets: { weights, 'weights+gradients': METRICS.map(({ name }) => name) },
-    relabellings: 20,
+    groups,
+    featureSets: featureSets('weights+gradients', metricNames) ?? {},
     gradientKind: 'ema',
     referenceGradientKind: 'calibration',
     provenance: {
@@ -163,7 +200,7 @@ async function fitTables(): Promise<void> {
     onProgress: ({ done, total }) => {
       if (done * 20 >= last * total) {
         last += 1;
-        console.log(`${done} of ${total} programs`);
+        console.log(`${done} of ${total} fits`);
       }
     },
   });

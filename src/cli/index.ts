@@ -37,6 +37,13 @@ const cli = yargs(hideBin(process.argv))
   )
   .command(
     lazy(
+      'fingerprint',
+      'Explain a fingerprint, or compare several',
+      async () => (await import('./fingerprint.js')).fingerprintCommand,
+    ),
+  )
+  .command(
+    lazy(
       'doctor',
       'Say which backends open here, why the others do not, and what to install',
       async () => (await import('./doctor.js')).doctorCommand,

@@ -36,8 +36,8 @@ function tickLine(tick: TickEvent): string {
   return `tick     step ${tick.step}  ${[...pairs, overhead].join(' | ')}`;
 }
 
-/** An event as one line of JSON, with what JSON leaves alone but terminals obey escaped as well. */
-export function jsonLine(event: GuardEvent): string {
+/** An event or another object as one line of JSON, with what JSON leaves alone but terminals obey escaped as well. */
+export function jsonLine(value: object): string {
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(event).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+  return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
 }

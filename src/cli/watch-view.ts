@@ -83,7 +83,20 @@ function scores(state: WatchState, view: View): string[] {
       lines.push(cut(pad(plain(pair.reference), nameWidth) + cells.join(''), view.columns).trimEnd());
     }
   }
-  return lines;
+  return [...lines, ...pool(state, view)];
+}
+
+/** Merged with every reference at once, where the fingerprint can say that. */
+function pool(state: WatchState, view: View): string[] {
+  const known = state.tick?.pool.filter(({ value }) => value !== null) ?? [];
+  if (known.length === 0) {
+    return [];
+  }
+  const scores = known.map((score) => {
+    const half = score.low === null || score.high === null ? 0 : 50 * (score.high - score.low);
+    return `${plain(score.method)} ${percent(score.value)} ±${half.toFixed(1)}`;
+  });
+  return [cut(`all ${known[0]?.references.length} at once: ${scores.join(', ')}`, view.columns)];
 }
 
 /** Value and half width in points; "!" marks a score outside the fingerprint's domain. */

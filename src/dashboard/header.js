@@ -134,6 +134,7 @@ function updateNotices(run, link) {
   for (const { name, limits } of run?.hello?.references ?? []) {
     notices.push(...limits.map((limit) => `reference ${name}: ${limit}`));
   }
+  notices.push(...(run?.hello?.fingerprintLimits ?? []));
   if (run?.hello && run.hello.fingerprint === null) {
     notices.push('no fingerprint: metrics are shown, accuracy is not predicted');
   }

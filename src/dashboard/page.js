@@ -5,7 +5,7 @@ import { createFeed, drawAlert, drawSteer } from './feed.js';
 import { percent } from './format.js';
 import { updateHeader } from './header.js';
 import { apply, createState, namesOf } from './state.js';
-import { createScores, updateMetrics } from './tables.js';
+import { createScores, poolLine, updateMetrics } from './tables.js';
 
 /** The page: events come in, the state changes, and at most ten times a second what changed is drawn. */
 
@@ -41,6 +41,7 @@ function draw() {
   );
   charts.update({ ...namesOf(run), points: run.points, raw });
   scores.update(run, raw);
+  setText(byId('pool'), poolLine(run));
   updateMetrics(byId('metrics'), run);
   const open = run.open.size === 1 ? '1 open' : `${run.open.size} open`;
   alerts.update(run.alerts, run.alerts.length > 0 ? `${open}; newest first` : 'none so far');

@@ -91,6 +91,24 @@ function fillScore(button, score, raw) {
 }
 
 /**
+ * What merging with every reference at once is predicted to give, or why it is not.
+ * @param {Run} run
+ */
+export function poolLine(run) {
+  const pool = run.tick?.pool ?? [];
+  const known = pool.filter(({ value }) => value !== null);
+  if (pool.length === 0) {
+    return '';
+  }
+  const what = `Merged with all ${pool[0]?.references.length} references at once (normalised)`;
+  if (known.length === 0) {
+    return `${what}: ${pool[0]?.reason ?? 'no reason was given'}.`;
+  }
+  const scores = known.map((score) => `${score.method} ${percent(score.value)} ${interval(score)}`);
+  return `${what}: ${scores.join(', ')}.`;
+}
+
+/**
  * Metric x reference; what could not be computed is a dash that carries the reason.
  * @param {HTMLElement} table
  * @param {Run} run

@@ -33,7 +33,8 @@ export function explain(reference, score, probe) {
   }
   if (probe) {
     const truth = `${percent(probe.accuracy)} ± ${(100 * probe.standardError).toFixed(1)} (standard error)`;
-    const rest = `${probe.samples} samples, loss ${short(probe.loss)}`;
+    const normalised = probe.normalised === null ? '' : `${percent(probe.normalised)} normalised, `;
+    const rest = `${normalised}${probe.samples} samples, loss ${short(probe.loss)}`;
     parts.push(make('p', {}, `Merge probe at step ${probe.step}: ${truth}, ${rest}.`));
   }
   if (score.outside.length > 0) {

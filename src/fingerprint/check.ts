@@ -8,8 +8,8 @@ import type { Fingerprint } from './schema.js';
  * @param metrics names of the metrics that the stream can offer
  * @param methods merge methods that are to be scored
  * @returns what is limited though it works, a sentence each
- * @throws MergeguardError when a method is not in the fingerprint, or none of its variants with metrics can be
- *   used, naming the metrics that are missing
+ * @throws MergeguardError when it predicts something else than normalised accuracy, a method is not in it, or none of
+ *   its variants with metrics can be used, naming the metrics that are missing
  */
 export function checkFingerprint(
   fingerprint: Fingerprint,
@@ -18,6 +18,11 @@ export function checkFingerprint(
   const offered = new Set(metrics);
   const problems: string[] = [];
   const limits: string[] = [];
+  if (fingerprint.target !== 'normalized_acc') {
+    problems.push(
+      `it predicts raw accuracy (target ${fingerprint.target}), a run is scored by normalised accuracy (fit it with the target normalized_acc)`,
+    );
+  }
   for (const method of methods) {
     if (!Object.hasOwn(fingerprint.methods, method)) {
       const known = Object.keys(fingerprint.methods).join(', ');

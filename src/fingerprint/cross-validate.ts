@@ -1,5 +1,5 @@
 import type { Example } from './linear-model.js';
-import { conformalHalfWidth, correlation, mean } from './statistics.js';
+import { conformalHalfWidth } from './statistics.js';
 
 /** A held-out row: predicted by a model that never saw a row with `fold`. */
 export interface HeldOut {
@@ -9,74 +9,95 @@ export interface HeldOut {
   readonly predicted: number;
 }
 
+/** Fits on rows and gives the predictor; `without` says which tasks the rows lack. */
+export type PredictorOf = (
+  train: readonly Example[],
+  without: readonly string[],
+) => Promise<(example: Example) => number>;
+
 /**
  * Leave one task out: for every task, fits on the rows without it and predicts the rows with it. In a directed
  * table only rows with the task on the live side are predicted: there the live task is the unknown one.
- *
- * @param predictorOf gives the predictor of one fold
  */
 export async function leaveOneTaskOut(
   examples: readonly Example[],
   directed: boolean,
-  predictorOf: (train: readonly Example[], fold: string) => Promise<(example: Example) => number>,
+  predictorOf: PredictorOf,
+  folds = foldsOf(examples, directed),
 ): Promise<HeldOut[]> {
-  const folds = await Promise.all(
-    foldsOf(examples, directed).map(async (fold) => {
-      const predict = await predictorOf(
-        examples.filter(({ taskA, taskB }) => taskA !== fold && taskB !== fold),
+  const heldOut = await Promise.all(
+    folds.map(async (fold) => {
+      const predict = await predictorOf(without(examples, [fold]), [fold]);
+      return rowsOf(examples, directed, fold).map((example) => ({
         fold,
-      );
-      return examples
-        .filter(({ taskA, taskB }) => taskA === fold || (!directed && taskB === fold))
-        .map((example) => ({ fold, example, predicted: predict(example) }));
+        example,
+        predicted: predict(example),
+      }));
     }),
   );
-  return folds.flat();
+  return heldOut.flat();
 }
 
 export function foldsOf(examples: readonly Example[], directed: boolean): string[] {
   return [...new Set(examples.flatMap(({ taskA, taskB }) => (directed ? [taskA] : [taskA, taskB])))];
 }
 
-export interface Figures {
-  /** Pearson correlation inside a fold, averaged over the folds; null where no fold allows one */
-  readonly r: number | null;
-  /** mean absolute error, in units of the outcome */
-  readonly mae: number;
+/** Folds that leave something to fit on, for the splits inside a training fold, which may be small. */
+export function innerFolds(examples: readonly Example[], directed: boolean): string[] {
+  return foldsOf(examples, directed).filter((fold) => without(examples, [fold]).length > 0);
 }
 
-export function figuresOf(heldOut: readonly HeldOut[]): Figures {
-  const inFold: number[] = [];
-  for (const rows of byFold(heldOut).values()) {
-    const r = correlation(
-      rows.map((row) => row.predicted),
-      rows.map((row) => row.example.outcome),
-    );
-    if (r !== null) {
-      inFold.push(r);
-    }
-  }
-  return { r: inFold.length > 0 ? mean(inFold) : null, mae: mean(absoluteResiduals(heldOut)) };
+/** Rows that have none of the tasks on either side. */
+export function without(examples: readonly Example[], tasks: readonly string[]): Example[] {
+  return examples.filter(({ taskA, taskB }) => !tasks.includes(taskA) && !tasks.includes(taskB));
+}
+
+/** Rows that the fold predicts. */
+export function rowsOf(examples: readonly Example[], directed: boolean, fold: string): Example[] {
+  return examples.filter(({ taskA, taskB }) => taskA === fold || (!directed && taskB === fold));
 }
 
 /**
- * How often an interval would have held: the rows of a fold against a half-width taken from the residuals of
- * the rows without that task. (The fits behind those have seen the task; leaving out two tasks at a time would
- * be exact and costs a program for every pair of tasks.)
+ * How often an interval of the level would have held: the rows of every fold against the half-width that
+ * leaving one task out gives among the other tasks, so that neither the fits nor the residuals behind an
+ * interval have seen the task that it is tried on. T (T - 1) fits for T tasks.
+ *
+ * @returns null where no fold leaves enough to fit on
  */
-export function coverageOf(heldOut: readonly HeldOut[], level: number): number | null {
-  let inside = 0;
-  let counted = 0;
-  for (const [fold, rows] of byFold(heldOut)) {
-    const others = heldOut.filter(({ example }) => example.taskA !== fold && example.taskB !== fold);
-    if (others.length === 0) {
-      continue;
-    }
-    const half = conformalHalfWidth(absoluteResiduals(others), level);
-    inside += absoluteResiduals(rows).filter((residual) => residual <= half).length;
-    counted += rows.length;
-  }
-  return counted > 0 ? inside / counted : null;
+export async function nestedCoverage(
+  heldOut: readonly HeldOut[],
+  examples: readonly Example[],
+  directed: boolean,
+  level: number,
+  predictorOf: PredictorOf,
+): Promise<number | null> {
+  const folds = await Promise.all(
+    foldsOf(examples, directed).map(async (fold) => {
+      const others = without(examples, [fold]);
+      const inner = await leaveOneTaskOut(
+        others,
+        directed,
+        (train, [task]) => predictorOf(train, [fold, task]),
+        innerFolds(others, directed),
+      );
+      const rows = absoluteResiduals(heldOut.filter((row) => row.fold === fold));
+      if (inner.length === 0) {
+        return { inside: 0, counted: 0 };
+      }
+      const half = conformalHalfWidth(absoluteResiduals(inner), level);
+      return { inside: rows.filter((residual) => residual <= half).length, counted: rows.length };
+    }),
+  );
+  const counted = folds.reduce((sum, fold) => sum + fold.counted, 0);
+  return counted > 0 ? folds.reduce((sum, fold) => sum + fold.inside, 0) / counted : null;
+}
+
+/** Fits that nestedCoverage makes. */
+export function nestedFits(examples: readonly Example[], directed: boolean): number {
+  return foldsOf(examples, directed).reduce(
+    (sum, fold) => sum + innerFolds(without(examples, [fold]), directed).length,
+    0,
+  );
 }
 
 export function residuals(heldOut: readonly HeldOut[]): number[] {
@@ -87,7 +108,7 @@ export function absoluteResiduals(heldOut: readonly HeldOut[]): number[] {
   return residuals(heldOut).map(Math.abs);
 }
 
-function byFold(heldOut: readonly HeldOut[]): Map<string, HeldOut[]> {
+export function byFold(heldOut: readonly HeldOut[]): Map<string, HeldOut[]> {
   const folds = new Map<string, HeldOut[]>();
   for (const row of heldOut) {
     const rows = folds.get(row.fold);

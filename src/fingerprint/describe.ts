@@ -1,91 +1,155 @@
+import { describeVariants } from './describe-variants.js';
+import { describeReferences, describeWeights } from './describe-weights.js';
+import { correlation, percent, points, wrap } from './lines.js';
 import type { Fingerprint, MethodFingerprint, Variant } from './schema.js';
+import { describeErrors, describeTrust, verdictsOf } from './trust.js';
 
-/** Lines for a person: what raises and lowers each prediction, and how far to trust it. */
+/** Names of tasks that are listed. */
+const MOST_TASKS = 30;
+
+/** Lines for a person, of at most 100 columns: what moves each prediction, and how far to trust it. */
 export function describeFingerprint(fingerprint: Fingerprint): string[] {
-  const { provenance, level } = fingerprint;
-  const lines = [
-    `fingerprint ${fingerprint.name}: predicts normalised accuracy after a merge, ` +
-      `fitted on ${provenance.rows} merges of ${provenance.tasks.length} tasks (${provenance.source})`,
-    `right only for models like these: ${provenance.architecture}, trained with ${provenance.optimiser}`,
-  ];
-  for (const [method, fitted] of Object.entries(fingerprint.methods)) {
-    lines.push(`${method}:`, ...describeMethod(fitted, level).map((line) => `  ${line}`));
-  }
-  return lines;
-}
-
-function describeMethod({ variants, selfProbe }: MethodFingerprint, level: number): string[] {
-  const richest = variants[0];
-  const half = richest.intervals.find((interval) => interval.level === level)?.halfWidth;
-  const lines = [
-    ...describeWeights(richest),
-    `on tasks it had not seen: off by ${points(richest.loto.mae)} points on average` +
-      (half === undefined ? '' : `; ${percent(level)} interval +- ${points(half)}`) +
-      (richest.loto.coverage === null ? '' : `, which held in ${percent(richest.loto.coverage)} of the rows`),
-    ...trust(richest),
-  ];
-  if (selfProbe !== null && richest.combined !== null) {
-    lines.push(
-      `with a self-probe: off by ${points(richest.combined.loto.mae)} points; ` +
-        `the self-probe alone by ${points(selfProbe.loto.mae)}`,
-    );
-  }
-  for (const { feature, reason } of richest.dropped) {
-    lines.push(`not used: ${feature} (${reason})`);
-  }
-  return lines;
-}
-
-function describeWeights({ name, features }: Variant): string[] {
-  const weighted = features
-    .filter(({ weight }) => weight !== 0)
-    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
-  if (weighted.length === 0) {
-    return [`${name}: no metric carries weight; the prediction is the reference's effect`];
-  }
-  const list = (sign: number) =>
-    weighted
-      .filter(({ weight }) => weight * sign > 0)
-      .slice(0, 5)
-      .map((feature) => `${feature.name} (${points(Math.abs(feature.weight))})`)
-      .join(', ') || 'nothing';
+  const { methods, level } = fingerprint;
   return [
-    `${name}: raised by ${list(1)}`,
-    `lowered by ${list(-1)} (points for one interquartile range of the metric)`,
+    ...describeOrigin(fingerprint),
+    '',
+    ...wrap(
+      '',
+      'How far off it is on tasks that it has not seen: each task was left out of the fit once. Errors are mean ' +
+        "absolute ones in points (hundredths of accuracy). Of a method's variants the one that did best is " +
+        'described, which flatters it a little.',
+    ),
+    ...summary(fingerprint),
+    ...Object.entries(methods).flatMap(([method, fitted]) => ['', ...describeMethod(method, fitted, level)]),
   ];
 }
 
-/** In so many words where the metrics do not beat what needs no metrics. */
-function trust({ loto, metricsOnly, effectsOnly, null: nulls }: Variant): string[] {
-  const lines: string[] = [];
-  if (effectsOnly !== null) {
-    const gain = effectsOnly.mae - loto.mae;
-    // Less than a twentieth of the error is nothing that anybody would notice.
-    const verdict =
-      Math.abs(gain) < effectsOnly.mae / 20 ? 'make no difference' : gain > 0 ? 'help' : 'do harm';
-    lines.push(`task effects alone are off by ${points(effectsOnly.mae)} points: the metrics ${verdict}`);
-  }
-  if (metricsOnly !== null && nulls !== null && nulls.r95 !== null) {
-    const beats = metricsOnly.r !== null && metricsOnly.r > nulls.r95;
-    lines.push(
-      `metrics alone rank unseen partners with r ${correlation(metricsOnly.r)}, ` +
-        `metrics of the wrong tasks with ${correlation(nulls.meanR)} (95 % point ${correlation(nulls.r95)}): ` +
-        (beats
-          ? 'there is signal in them'
-          : 'no signal beyond recognising the partner; do not read the weights'),
-    );
-  }
-  return lines;
+const PREDICTED = {
+  normalized_acc:
+    "normalised accuracy after a merge: each task's accuracy over that of its own model, both averaged",
+  acc: 'raw accuracy after a merge, the mean of both tasks; to guard a run it takes one of normalised accuracy',
+};
+
+function describeOrigin({ name, target, gradientKinds, provenance, methods }: Fingerprint): string[] {
+  const { architecture, optimiser, source, rows, tasks, directed, penalties, notes } = provenance;
+  const { live, reference } = gradientKinds;
+  const all = Object.values(methods);
+  const shown = tasks.slice(0, MOST_TASKS).join(', ');
+  const facts: [string, string | null][] = [
+    ['predicts', PREDICTED[target]],
+    ['right for', `models like these and no others: ${architecture}, trained with ${optimiser}`],
+    [
+      'fitted on',
+      `${rows} merges of ${tasks.length} tasks: ${shown}${tasks.length > MOST_TASKS ? ' and others' : ''}`,
+    ],
+    ['from', source],
+    ['held out', directed ? 'the live side only: the references were known to the fit' : null],
+    [
+      'gradients',
+      live === null && reference === null
+        ? null
+        : `${live ?? 'none'} (live), ${reference ?? 'none'} (references); those of other kinds are not used`,
+    ],
+    [
+      'penalties',
+      penalties === 'nested'
+        ? 'chosen on this table, inside the training folds'
+        : 'the default ones, not chosen on this table',
+    ],
+    [
+      'self-probe',
+      all.every(({ selfProbe }) => selfProbe === null)
+        ? 'none in the table: one that a run takes stands beside the score and does not change it'
+        : null,
+    ],
+    [
+      'groups',
+      all.every(({ groups }) => groups === null)
+        ? 'none in the table: merges with several references are ranked, their level is not known'
+        : null,
+    ],
+    ...notes.map((note): [string, string] => ['note', note]),
+  ];
+  return [
+    `fingerprint ${name}`,
+    ...facts.flatMap(([title, text]) => (text === null ? [] : wrap(`  ${title.padEnd(12)}`, text))),
+  ];
 }
 
-function points(fraction: number): string {
-  return (100 * fraction).toFixed(1);
+/** One line a method, by its first variant. */
+function summary({ methods, level }: Fingerprint): string[] {
+  const width = Math.max(...Object.keys(methods).map((method) => method.length), 'method'.length);
+  const line = (cells: readonly string[]) =>
+    `  ${cells[0].padEnd(width)}${cells[1].padStart(8)}${cells[2].padStart(8)}${cells[3].padStart(15)}  ` +
+    `${cells[4].padEnd(22)}  ${cells[5]}`.trimEnd();
+  return [
+    line(['method', 'off by', percent(level), 'effects alone', 'metrics beside them', 'metrics alone']),
+    ...Object.entries(methods).map(([method, { variants }]) =>
+      line([method, ...summaryCells(variants[0], level)]),
+    ),
+  ];
 }
 
-function percent(fraction: number): string {
-  return `${Math.round(100 * fraction)} %`;
+function summaryCells(variant: Variant, level: number): string[] {
+  const { loto, effectsOnly, metricsOnly, null: nulls, intervals } = variant;
+  const { gain, signal } = verdictsOf(variant);
+  const half = intervals.find((interval) => interval.level === level)?.halfWidth;
+  const verdict = signal ? 'signal' : 'no signal';
+  return [
+    points(loto.mae),
+    half === undefined ? '' : `± ${points(half, 1)}`,
+    points(effectsOnly?.mae ?? loto.mae),
+    gain ?? (metricsOnly === null ? 'there are none' : 'not tried'),
+    signal === null || metricsOnly === null
+      ? ''
+      : `${verdict} (r ${correlation(metricsOnly.r)}, null ${correlation(nulls?.r95 ?? null)})`,
+  ];
 }
 
-function correlation(r: number | null): string {
-  return r === null ? 'unknown' : r.toFixed(2);
+function describeMethod(
+  method: string,
+  { rows, variants, selfProbe, groups }: MethodFingerprint,
+  level: number,
+): string[] {
+  const [first] = variants;
+  const trust = [
+    ...describeErrors(first, level),
+    ...describeTrust(first),
+    ...(selfProbe === null ? [] : [describeSelfProbe(first, selfProbe)]),
+    ...(groups === null ? [] : [describeGroups(groups)]),
+  ];
+  return [
+    `${method}: ${rows} merges, by the variant "${first.name}"`,
+    '  How far to trust it:',
+    ...trust.flatMap((sentence) => wrap('  - ', sentence)),
+    ...describeWeights(first, verdictsOf(first).signal),
+    ...describeReferences(first),
+    ...describeVariants(variants),
+    ...describeDropped(first),
+  ];
+}
+
+function describeSelfProbe(
+  { combined }: Variant,
+  { scale, loto }: NonNullable<MethodFingerprint['selfProbe']>,
+): string {
+  return (
+    `a self-probe, the live model at base + ${scale} tau, is off by ${points(loto.mae)} alone` +
+    (combined === null ? '' : ` and by ${points(combined.loto.mae)} together with this`)
+  );
+}
+
+function describeGroups({ rows, growth, mae }: NonNullable<MethodFingerprint['groups']>): string {
+  return (
+    `merged with several references at once, off by ${points(mae)} (${rows} such merges): m models lose what their ` +
+    `pairs lose times (m - 1) ^ ${growth.toFixed(2)}`
+  );
+}
+
+function describeDropped({ dropped }: Variant): string[] {
+  const reasons = [...new Set(dropped.map(({ reason }) => reason))];
+  return reasons.flatMap((reason) => {
+    const names = dropped.filter((each) => each.reason === reason).map(({ feature }) => feature);
+    return wrap('  ', `Not used (${reason}): ${names.join(', ')}`);
+  });
 }

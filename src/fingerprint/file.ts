@@ -5,14 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { messageOf } from '../tensors/errors.js';
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
+import { inconsistencies } from './consistency.js';
 import { FILE_VERSION, type Fingerprint, FORMAT, fingerprintSchema } from './schema.js';
+
+/** Of a file's problems; a file that was cut or is of something else has hundreds. */
+const MOST_PROBLEMS = 10;
 
 /**
  * Reads and checks a fingerprint.
  *
  * @param nameOrPath a bare name is one that is shipped (`demo`), anything with a slash or `.json` is a path
- * @throws MergeguardError for an unknown name (listing the shipped ones) or a missing, malformed, tampered or
- *   newer file
+ * @throws MergeguardError for an unknown name (listing the shipped ones) or a missing, malformed, tampered,
+ *   newer or older file
  */
 export async function loadFingerprint(nameOrPath: string): Promise<Fingerprint> {
   const bare = !/[\\/]|\.json$/.test(nameOrPath);
@@ -58,24 +62,43 @@ export function parseFingerprint(text: string, path: string): Fingerprint {
     throw refuse(`its format is ${JSON.stringify(format)}, not "${FORMAT}"`);
   }
   if (typeof version === 'number' && version > FILE_VERSION) {
-    throw refuse(`it has version ${version}, this mergeguard reads up to ${FILE_VERSION}; update mergeguard`);
+    throw refuse(
+      `it has version ${version}, this mergeguard reads version ${FILE_VERSION}; update mergeguard`,
+    );
+  }
+  if (typeof version === 'number' && version < FILE_VERSION) {
+    throw refuse(
+      `it has version ${version}, this mergeguard reads version ${FILE_VERSION}, which holds what older ones lack; ` +
+        'fit it again from its table',
+    );
   }
   const parsed = fingerprintSchema.safeParse(json);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(
       (issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`,
     );
-    throw refuse(listProblems('it is malformed:', problems));
+    throw refuse(listProblems('it is malformed:', problems, MOST_PROBLEMS));
   }
   if (checksumOf({ format, version, ...rest }) !== checksum) {
     throw refuse('its checksum does not fit its content: it was changed after it was written; fit it again');
   }
+  const contradictions = inconsistencies(parsed.data);
+  if (contradictions.length > 0) {
+    throw refuse(listProblems('it contradicts itself; fit it again:', contradictions, MOST_PROBLEMS));
+  }
   return parsed.data;
 }
 
+/** @throws ZodError or MergeguardError for a fingerprint that could not be read again; nothing is written then */
 export async function writeFingerprint(path: string, fingerprint: Fingerprint): Promise<void> {
   const { checksum: _, ...content } = fingerprint;
   const checked = fingerprintSchema.parse({ ...content, checksum: checksumOf(content) });
+  const contradictions = inconsistencies(checked);
+  if (contradictions.length > 0) {
+    throw new MergeguardError(
+      listProblems(`the fingerprint ${checked.name} is not written, it contradicts itself:`, contradictions),
+    );
+  }
   await writeFile(path, `${JSON.stringify(checked, null, 1)}\n`);
 }
 

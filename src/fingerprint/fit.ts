@@ -1,6 +1,18 @@
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
-import type { Program } from './program.js';
+import { fitGroups, type GroupRow, groupFits, groupsOf } from './fit-groups.js';
+import { Fitter, type FitterOptions } from './fitter.js';
+import {
+  defaultPenalties,
+  METRICS_ONLY_GRID,
+  nestedPenalties,
+  nestedPenaltyFits,
+  type Penalties,
+  type PenaltyGrid,
+  WITH_EFFECTS_GRID,
+} from './penalty.js';
+import { examplesOf, planVariant, type VariantPlan } from './plan.js';
+import type { Program, Solution } from './program.js';
 import {
   FILE_VERSION,
   type Fingerprint,
@@ -8,23 +20,27 @@ import {
   FORMAT,
   isGradientMetric,
   type MethodFingerprint,
+  type Target,
 } from './schema.js';
 import { fitSelfProbe, selfProbeExamples, selfProbePrograms } from './self-probe.js';
 import { type PoolOptions, SolverPool } from './solver-pool.js';
 import { checkTable, isDirected, type NumberedRow, sizeProblem, type TableRow, tasksOf } from './table.js';
-import { fitVariant, planVariant, type VariantOptions, variantPrograms } from './variant.js';
+import { fitVariant, type VariantOptions, variantFits } from './variant.js';
 
 type GradientKind = 'ema' | 'calibration' | null;
 
 export interface FitOptions {
   readonly name: string;
-  readonly target: 'normalized_acc';
+  /** what the table's outcomes are */
+  readonly target: Target;
   /** merge methods; defaults to every one that has an outcome in the table */
   readonly methods?: readonly string[];
   /** variants by name, each a subset of metrics that a stream may offer, e.g. `weights` */
   readonly featureSets: Readonly<Record<string, readonly string[]>>;
-  /** price of one unit of weight in units of mean absolute error, both standardised; defaults to 0.003 */
-  readonly penalty?: number;
+  /** penalties on weights: chosen inside the training folds (the default), or fixed ones, ten times as fast */
+  readonly penalties?: 'nested' | 'default';
+  /** merges of three or more models, for predictions of such; none by default */
+  readonly groups?: readonly GroupRow[];
   /** nominal coverage of a score's interval; defaults to 0.8 */
   readonly level?: number;
   /** of the live model's gradients in the table; null where no feature set has gradient metrics */
@@ -33,10 +49,19 @@ export interface FitOptions {
   readonly referenceGradientKind?: GradientKind;
   /** s of base + s tau that the table's self-probes were taken at; defaults to 0.5 */
   readonly selfProbeScale?: number;
-  /** relabellings of the null; defaults to 5, 0 leaves it out */
+  /** relabellings of the null; defaults to 20, 0 leaves it out */
   readonly relabellings?: number;
-  readonly provenance: { readonly architecture: string; readonly optimiser: string; readonly source: string };
+  readonly provenance: {
+    readonly architecture: string;
+    readonly optimiser: string;
+    /** where the table comes from, in a sentence */
+    readonly source: string;
+    /** what a user should know of the table, a sentence each */
+    readonly notes?: readonly string[];
+  };
   readonly pool?: PoolOptions;
+  /** how programs are solved; defaults to worker threads */
+  readonly solve?: (program: Program) => Promise<Solution>;
   readonly onProgress?: (progress: { done: number; total: number; label: string }) => void;
 }
 
@@ -55,27 +80,26 @@ export async function fitFingerprint(rows: readonly TableRow[], options: FitOpti
   const numbered = rows.map((row, id) => ({ ...row, id }));
   checkOptions(numbered, methods, options);
 
-  const pool = new SolverPool(options.pool);
-  let done = 0;
-  let total = 0;
+  const pool = options.solve === undefined ? new SolverPool(options.pool) : null;
   const settings: VariantOptions = {
     directed: isDirected(rows),
-    penalty: options.penalty ?? 0.003,
     level: options.level ?? 0.8,
-    seeds: Array.from({ length: options.relabellings ?? 5 }, (_, seed) => seed),
-    solve: async (program: Program) => {
-      const solution = await pool.solve(program);
+    seeds: Array.from({ length: options.relabellings ?? 20 }, (_, seed) => seed),
+  };
+  const jobs = methods.map((method) => planMethod(numbered, method, options, settings));
+  const total = jobs.reduce((sum, job) => sum + job.fits, 0);
+  let done = 0;
+  const fits: FitterOptions = {
+    solve: options.solve ?? ((program) => (pool as SolverPool).solve(program)),
+    onFit: (label) => {
       done++;
-      options.onProgress?.({ done, total, label: program.label });
-      return solution;
+      options.onProgress?.({ done, total, label });
     },
   };
   try {
-    const jobs = methods.map((method) => planMethod(numbered, method, options, settings));
-    total = jobs.reduce((sum, job) => sum + job.programs, 0);
     const fitted: Record<string, MethodFingerprint> = {};
     for (const job of jobs) {
-      fitted[job.method] = await job.fit();
+      fitted[job.method] = await job.fit(fits);
     }
     const content: FingerprintContent = {
       format: FORMAT,
@@ -96,38 +120,55 @@ export async function fitFingerprint(rows: readonly TableRow[], options: FitOpti
         tasks: tasksOf(rows),
         directed: settings.directed,
         tableHash: checksumOf(rows),
-        penalty: settings.penalty,
+        penalties: options.penalties ?? 'nested',
         seeds: [...settings.seeds],
+        notes: [...(options.provenance.notes ?? [])],
       },
     };
     return { ...content, checksum: checksumOf(content) };
   } finally {
-    await pool.close();
+    await pool?.close();
   }
 }
 
-/** What is to be fitted for one method, with the number of programs that it takes. */
+/** What is to be fitted for one method, with the number of fits that it takes. */
 function planMethod(
   rows: readonly NumberedRow[],
   method: string,
-  { featureSets, selfProbeScale = 0.5 }: FitOptions,
+  { featureSets, selfProbeScale = 0.5, penalties = 'nested', groups = [] }: FitOptions,
   settings: VariantOptions,
 ) {
+  const { directed, level } = settings;
   const plans = Object.entries({ ...featureSets, [EFFECTS]: [] })
     .map(([name, features]) => planVariant(name, method, rows, features))
     .sort((a, b) => b.features.length - a.features.length);
+  // Chosen once for the method, on its richest variant, and used for the poorer ones.
+  const richest = plans[0];
   const probed = selfProbeExamples(rows, method);
+  const effectsPlan = plans[plans.length - 1];
+  const pairs = examplesOf(effectsPlan.rows, effectsPlan);
+  const grouped = groupsOf(groups, method);
+  const choices =
+    penalties === 'nested' && richest.features.length > 0 ? [METRICS_ONLY_GRID, WITH_EFFECTS_GRID] : [];
+  const choiceFits = choices.reduce(
+    (sum, grid) => sum + nestedPenaltyFits(examplesOf(richest.rows, richest), directed, grid),
+    0,
+  );
   return {
     method,
-    programs: plans.reduce(
-      (sum, plan) => sum + variantPrograms(plan, settings),
-      selfProbePrograms(probed, settings.directed),
+    fits: plans.reduce(
+      (sum, plan) => sum + variantFits(plan, settings),
+      choiceFits + selfProbePrograms(probed, directed) + groupFits(grouped, pairs, directed),
     ),
-    fit: async (): Promise<MethodFingerprint> => {
-      const selfProbe = await fitSelfProbe(probed, { method, scale: selfProbeScale, ...settings });
+    fit: async (fits: FitterOptions): Promise<MethodFingerprint> => {
+      const selfProbe = await fitSelfProbe(probed, { method, scale: selfProbeScale, directed, level, fits });
+      const chosen = {
+        metricsOnly: await penaltiesOf(richest, METRICS_ONLY_GRID, choices, directed, fits),
+        withEffects: await penaltiesOf(richest, WITH_EFFECTS_GRID, choices, directed, fits),
+      };
       const variants = [];
       for (const plan of plans) {
-        variants.push(await fitVariant(plan, settings, selfProbe?.heldOut ?? null));
+        variants.push(await fitVariant(plan, settings, fits, chosen, selfProbe?.heldOut ?? null));
       }
       // The one that did best on tasks it had not seen is asked first; without metrics only where nothing else can be.
       variants.sort(
@@ -136,10 +177,34 @@ function planMethod(
       return {
         rows: rows.filter((row) => typeof row.outcomes[method] === 'number').length,
         selfProbe: selfProbe?.fit ?? null,
+        groups: await fitGroups(grouped, pairs, { method, directed, level, fits }),
         variants,
       };
     },
   };
+}
+
+async function penaltiesOf(
+  plan: VariantPlan,
+  grid: PenaltyGrid,
+  choices: readonly PenaltyGrid[],
+  directed: boolean,
+  fits: FitterOptions,
+): Promise<Penalties> {
+  if (!choices.includes(grid)) {
+    return defaultPenalties(grid);
+  }
+  const fitter = new Fitter(fits);
+  const withEffects = grid === WITH_EFFECTS_GRID;
+  const label = `${plan.method}, penalty ${withEffects ? 'with effects' : 'of metrics only'}`;
+  const { features } = plan;
+  return nestedPenalties(
+    examplesOf(plan.rows, plan),
+    directed,
+    grid,
+    (penalty) => async (train, tasks) =>
+      (await fitter.fit(train, { label, features, withEffects, penalty }, tasks)).predict,
+  );
 }
 
 function checkOptions(rows: readonly NumberedRow[], methods: readonly string[], options: FitOptions): void {
@@ -170,12 +235,9 @@ function checkOptions(rows: readonly NumberedRow[], methods: readonly string[], 
   if (gradients.length > 0 && options.gradientKind === null) {
     problems.push(`gradientKind is null, but the features include ${gradients[0]}; say ema or calibration`);
   }
-  const { level = 0.8, penalty = 0.003 } = options;
+  const { level = 0.8 } = options;
   if (!(level > 0 && level < 1)) {
     problems.push(`level ${level} is not between 0 and 1`);
-  }
-  if (!(penalty >= 0 && Number.isFinite(penalty))) {
-    problems.push(`penalty ${penalty} is not 0 or more`);
   }
   if (problems.length > 0) {
     throw new MergeguardError(listProblems(`the fingerprint ${options.name} can not be fitted:`, problems));

@@ -1,10 +1,37 @@
 export { checkFingerprint } from './check.js';
+export {
+  type Agreement,
+  type Agreements,
+  chanceOf,
+  compareFingerprints,
+  compareMethods,
+  type FilesComparison,
+  STUDY,
+} from './compare.js';
 export { describeFingerprint } from './describe.js';
+export { FEATURE_GROUPS, FEATURES, featureSets } from './feature-sets.js';
 export { loadFingerprint, parseFingerprint, shippedFingerprints, writeFingerprint } from './file.js';
 export { EFFECTS, type FitOptions, fitFingerprint } from './fit.js';
-export { EFFECT_PENALTY, objective, type Program, type Solution } from './program.js';
-export { type Fingerprint, fingerprintSchema, type MethodFingerprint, type Variant } from './schema.js';
-export { EFFECT_FEATURE, type PairScore, type ScoreInput, SELF_PROBE_FEATURE, scorePair } from './score.js';
+export type { GroupRow } from './fit-groups.js';
+export { type GroupScore, scoreGroup } from './group.js';
+export { objective, type Program, type Solution } from './program.js';
+export { type ProbeResidual, samplingVariance } from './run-offset.js';
+export {
+  type Fingerprint,
+  fingerprintJsonSchema,
+  fingerprintSchema,
+  type MethodFingerprint,
+  type Variant,
+} from './schema.js';
+export {
+  EFFECT_FEATURE,
+  MERGE_PROBES_FEATURE,
+  type PairScore,
+  type ScoreInput,
+  SELF_PROBE_FEATURE,
+  scorePair,
+} from './score.js';
 export { solveProgram } from './solve.js';
 export { type PoolOptions, SolverPool, solveInWorker } from './solver-pool.js';
 export { checkTable, type TableRow } from './table.js';
+export { richestVariant } from './weights.js';

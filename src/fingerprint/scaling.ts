@@ -1,4 +1,4 @@
-import { deviation, quantile } from './statistics.js';
+import { deviation, quantileOfSorted } from './statistics.js';
 
 /** Scaled values are clipped to +- this: one wild pair must not carry a weight. */
 export const CLIP = 3;
@@ -19,17 +19,18 @@ export interface Scaling {
 
 /** null where the column is constant and can't be scaled. */
 export function fitScaling(values: readonly number[]): Scaling | null {
-  const smallest = Math.min(...values);
-  const largest = Math.max(...values);
+  const sorted = Float64Array.from(values).sort();
+  const smallest = sorted[0];
+  const largest = sorted[sorted.length - 1];
   if (largest - smallest <= 1e-12 * Math.max(Math.abs(smallest), Math.abs(largest))) {
     return null;
   }
-  const p1 = quantile(values, 0.01);
-  const p99 = quantile(values, 0.99);
+  const p1 = quantileOfSorted(sorted, 0.01);
+  const p99 = quantileOfSorted(sorted, 0.99);
   const margin = (p99 - p1) / 10;
-  const range = quantile(values, 0.75) - quantile(values, 0.25);
+  const range = quantileOfSorted(sorted, 0.75) - quantileOfSorted(sorted, 0.25);
   return {
-    center: quantile(values, 0.5),
+    center: quantileOfSorted(sorted, 0.5),
     scale: range > 0 ? range : deviation(values),
     low: p1 - margin,
     high: p99 + margin,

@@ -7,8 +7,9 @@ import {
   selfProbeRatio,
 } from './availability.js';
 import { linearShare } from './combine.js';
+import { correctByProbes, type ErrorPrior, type ProbeResidual } from './run-offset.js';
 import { applyScaling } from './scaling.js';
-import { type Fingerprint, type Interval, isGradientMetric, type Variant } from './schema.js';
+import { type Errors, type Fingerprint, type Interval, isGradientMetric, type Variant } from './schema.js';
 import { normalHalfWidth } from './statistics.js';
 import { HIGHEST_ACCURACY } from './table.js';
 
@@ -18,12 +19,16 @@ export interface ScoreInput {
   readonly reference: string;
   readonly gradientKinds: GradientKinds;
   readonly selfProbe: SelfProbe | null;
+  /** merge probes of this run by this method, the last one of every reference; none by default */
+  readonly probes?: readonly ProbeResidual[];
 }
 
 /** The guard's Score without `raw`. */
 export interface PairScore {
   method: string;
   value: number | null;
+  /** the prediction before merge probes corrected it, which they are held against; not cut */
+  uncorrected: number | null;
   low: number | null;
   high: number | null;
   level: number;
@@ -39,15 +44,16 @@ export interface PairScore {
 /** Names beside those of metrics in `contributions` and `outside`. */
 export const EFFECT_FEATURE = 'reference effect';
 export const SELF_PROBE_FEATURE = 'self-probe';
+export const MERGE_PROBES_FEATURE = 'merge probes';
 
 /**
  * Predicts the normalised accuracy of merging the live model with one reference.
  *
  * The first variant whose weighted metrics are all there is used, the best on held-out tasks being first; where there is none, the reference's
- * effect alone. The live task always has the mean effect. A reference that the fit did not know has it too,
- * and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
- * was taken, both predictions are combined by inverse variance. value, low and high are cut to 0..1.2, the
- * range that outcomes of a table may have.
+ * effect alone. The live task always has the effect of a typical one, 0. A reference that the fit did not know has it
+ * too, and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
+ * was taken, both predictions are combined by inverse variance; merge probes shift the result and tighten the
+ * interval (correctByProbes). value, low and high are cut to 0..1.2, the range that outcomes of a table may have.
  */
 export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScore {
   const { level, methods } = fingerprint;
@@ -91,7 +97,9 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
     sum += variant.effects[input.reference];
     parts.push({ feature: EFFECT_FEATURE, amount: variant.effects[input.reference] });
   }
-  const spread = known ? 0 : variant.effectSpread;
+  const spreadOf = (reference: string) =>
+    Object.hasOwn(variant.effects, reference) ? 0 : variant.effectSpread;
+  const spread = spreadOf(input.reference);
 
   const probe = selfProbeRatio(selfProbe, input.selfProbe);
   if (typeof probe === 'string') {
@@ -99,12 +107,12 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
   }
   let value = sum;
   let share = 1;
-  let intervals = variant.intervals;
+  let { intervals, errors } = variant;
   if (selfProbe !== null && typeof probe === 'number' && variant.combined !== null) {
-    share = linearShare(Math.hypot(variant.deviation, spread), selfProbe.deviation);
+    share = linearShare(Math.hypot(variant.errors.deviation, spread), selfProbe.errors.deviation);
     const line = selfProbe.offset + selfProbe.slope * probe;
     value = share * sum + (1 - share) * line;
-    intervals = variant.combined.intervals;
+    ({ intervals, errors } = variant.combined);
     if (probe < selfProbe.low || probe > selfProbe.high) {
       outside.push({ metric: SELF_PROBE_FEATURE, value: probe, low: selfProbe.low, high: selfProbe.high });
     }
@@ -113,13 +121,24 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
     }
     parts.push({ feature: SELF_PROBE_FEATURE, amount: (1 - share) * (line - variant.intercept) });
   }
-  const half = Math.hypot(halfWidthOf(intervals, level), share * spread * normalFor(level));
+  let half = Math.hypot(halfWidthOf(intervals, level), share * spread * normalFor(level));
+  const uncorrected = value;
+  const { probes = [] } = input;
+  if (probes.length > 0) {
+    const prior = errorPrior(errors, (reference) => share * spreadOf(reference));
+    const { shift, variance } = correctByProbes(probes, prior, input.reference);
+    const before = prior.offset + prior.pair(input.reference);
+    value += shift;
+    half *= before > 0 ? Math.sqrt(variance / before) : 1;
+    parts.push({ feature: MERGE_PROBES_FEATURE, amount: shift });
+  }
   if (value < 0 || value > HIGHEST_ACCURACY) {
     reasons.push(`the prediction of ${value.toFixed(2)} was cut to 0..${HIGHEST_ACCURACY}`);
   }
   const score: PairScore = {
     method,
     value: cut(value),
+    uncorrected,
     low: cut(value - half),
     high: cut(value + half),
     level,
@@ -129,7 +148,7 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
       .filter(({ amount }) => amount !== 0)
       .sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount))
       .map(({ feature, amount }) => ({ feature, points: 100 * amount })),
-    basis: basisOf(variant, known, share),
+    basis: basisOf(variant, known, share, probes.length > 0),
   };
   if (reasons.length > 0) {
     score.reason = reasons.join('; ');
@@ -137,7 +156,12 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
   return score;
 }
 
-function basisOf(variant: Variant, known: boolean, share: number): string[] {
+/** What the errors of held-out tasks say of a prediction's error; a reference that the fit did not know adds its own. */
+function errorPrior({ offset, within }: Errors, spreadOf: (reference: string) => number): ErrorPrior {
+  return { offset: offset ** 2, pair: (reference) => within ** 2 + spreadOf(reference) ** 2 };
+}
+
+function basisOf(variant: Variant, known: boolean, share: number, probed: boolean): string[] {
   const basis = variant.features.some(({ weight }) => weight !== 0) ? ['metrics'] : [];
   if (known) {
     basis.push('effect');
@@ -147,6 +171,9 @@ function basisOf(variant: Variant, known: boolean, share: number): string[] {
   }
   if (share < 1) {
     basis.push('self-probe');
+  }
+  if (probed) {
+    basis.push('merge-probe');
   }
   return basis;
 }
@@ -179,6 +206,7 @@ function nothing(method: string, level: number, reason: string): PairScore {
   return {
     method,
     value: null,
+    uncorrected: null,
     low: null,
     high: null,
     level,

@@ -1,16 +1,10 @@
-import {
-  coverageOf,
-  figuresOf,
-  foldsOf,
-  type HeldOut,
-  leaveOneTaskOut,
-  residuals,
-} from './cross-validate.js';
+import { foldsOf, type HeldOut, leaveOneTaskOut } from './cross-validate.js';
+import { coverageOf, errorsOf, figuresOf } from './figures.js';
+import type { FitterOptions } from './fitter.js';
 import type { Example } from './linear-model.js';
-import type { Program, Solution } from './program.js';
 import { fitScaling } from './scaling.js';
 import type { SelfProbeFit } from './schema.js';
-import { deviation, mean, rootMeanSquare } from './statistics.js';
+import { deviation, mean } from './statistics.js';
 import { type NumberedRow, sizeProblem } from './table.js';
 
 interface Line {
@@ -24,7 +18,7 @@ export interface SelfProbeOptions {
   readonly level: number;
   /** s of base + s tau that the ratios were taken at */
   readonly scale: number;
-  readonly solve: (program: Program) => Promise<Solution>;
+  readonly fits: FitterOptions;
 }
 
 /** Rows that have both a self-probe and an outcome; too few of them, or one ratio only: none. */
@@ -56,11 +50,11 @@ export async function fitSelfProbe(
   if (examples.length === 0) {
     return null;
   }
-  const { method, directed, level, scale, solve } = options;
+  const { method, directed, level, scale, fits } = options;
   const [line, heldOut] = await Promise.all([
-    fitLine(examples, `${method}, self-probe`, solve),
-    leaveOneTaskOut(examples, directed, async (train, fold) => {
-      const { slope, offset } = await fitLine(train, `${method}, self-probe, without ${fold}`, solve);
+    fitLine(examples, `${method}, self-probe`, fits),
+    leaveOneTaskOut(examples, directed, async (train, [fold]) => {
+      const { slope, offset } = await fitLine(train, `${method}, self-probe, without ${fold}`, fits);
       return (example) => offset + slope * example.values[0];
     }),
   ]);
@@ -72,7 +66,7 @@ export async function fitSelfProbe(
     rows: examples.length,
     scale,
     ...line,
-    deviation: rootMeanSquare(residuals(heldOut)),
+    errors: errorsOf(heldOut),
     low: domain.low,
     high: domain.high,
     loto: { ...figuresOf(heldOut), coverage: coverageOf(heldOut, level) },
@@ -83,20 +77,19 @@ export async function fitSelfProbe(
 async function fitLine(
   examples: readonly Example[],
   label: string,
-  solve: (program: Program) => Promise<Solution>,
+  { solve, onFit }: FitterOptions,
 ): Promise<Line> {
   const ratios = examples.map((example) => example.values[0]);
   const outcomes = examples.map((example) => example.outcome);
   const x = { center: mean(ratios), unit: deviation(ratios) || 1 };
   const y = { center: mean(outcomes), unit: deviation(outcomes) || 1 };
-  const { weights, intercept } = await solve({
+  const { coefficients, intercept } = await solve({
     label,
-    features: ratios.map((ratio) => [(ratio - x.center) / x.unit]),
+    design: ratios.map((ratio) => [(ratio - x.center) / x.unit]),
     target: outcomes.map((outcome) => (outcome - y.center) / y.unit),
-    members: outcomes.map(() => []),
-    effects: 0,
-    penalty: 0,
+    prices: [0],
   });
-  const slope = (y.unit * weights[0]) / x.unit;
+  onFit(label);
+  const slope = (y.unit * coefficients[0]) / x.unit;
   return { slope, offset: y.center + y.unit * intercept - slope * x.center };
 }

@@ -1,127 +1,118 @@
-import lpSolver from 'javascript-lp-solver';
-import { MergeguardError } from '../tensors/index.js';
+import { MergeguardError, Random } from '../tensors/index.js';
 import { certifiedBound } from './certify.js';
-import { EFFECT_PENALTY, objective, type Program, type Solution } from './program.js';
+import { objective, type Point, type Program, residual, type Solution } from './program.js';
+import { type RestrictedSolution, solveRestricted } from './restricted.js';
+import { nearOptimum } from './start.js';
 
 /** largest accepted gap between the objective and its proven lower bound, relative to max(1, objective) */
 const TOLERANCE = 1e-6;
-
-// its types describe the CommonJS build; the ES module's default export is the solver itself
-const solver = lpSolver as unknown as typeof lpSolver.default;
-
-type Model = InstanceType<typeof solver.Model>;
-type Variable = ReturnType<Model['addVariable']>;
-/** A free variable as the difference of two nonnegative ones. */
-type Free = { readonly plus: Variable; readonly minus: Variable };
+/** starts, each from beside where the last one ended, before a program is given up */
+const ATTEMPTS = 5;
 
 /**
- * Solves one program with javascript-lp-solver, in the form in which that solver is reliable: with
- * |r| = 2 max(r, 0) - r there is one inequality a row and no equality, and b = max(y) - b'' makes zero a
- * feasible start. It has been seen to return wrong optima marked feasible, so nothing is taken on trust: the
- * objective is computed again from the weights and held against the bound that the dual values prove.
+ * Solves one program with javascript-lp-solver. Started from zero on all rows it takes 0.4 s for 187 pairs with
+ * effects, and has been seen to return wrong optima marked feasible. So the start is a point near the optimum, and
+ * of the rows only those near zero are given the chance to change sign, of the coefficients only those that want
+ * to move, until no other would (solveRestricted says why that is exact): 10 to 20 ms. Nothing is taken on trust:
+ * the objective is computed again from the coefficients and held against the bound that the dual values prove.
  *
  * @throws MergeguardError naming the program when it is infeasible, unbounded, not finite or not optimal
  */
 export function solveProgram(program: Program): Solution {
-  checkFinite(program);
-  const { model, rows, shift, weights, effects } = buildModel(program);
-  const outcome = model.solve();
-  if (!outcome.feasible || !outcome.bounded) {
-    const what = outcome.feasible ? 'unbounded' : 'infeasible';
-    throw new MergeguardError(`${program.label}: the linear program came back ${what}; ${sizeOf(program)}`);
+  checkProgram(program);
+  const random = new Random('solve', program.target.length);
+  let start = nearOptimum(program);
+  let found = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const solved = solveFrom(start, program);
+    if (typeof solved === 'string') {
+      found = `comes back ${solved}`;
+      start = beside(start, random);
+      continue;
+    }
+    const { point, slopes } = solved;
+    const value = objective(program, point);
+    const gap = value - certifiedBound(program, slopes, value);
+    if (Math.abs(gap) <= TOLERANCE * Math.max(1, value)) {
+      return { ...point, objective: value, gap };
+    }
+    found = `is not solved: objective ${value}, lower bound ${value - gap}`;
+    start = beside(point, random);
   }
-  const point = {
-    intercept: Math.max(...program.target) - difference(shift),
-    weights: weights.map(difference),
-    effects: effects.map(difference),
-  };
-  const value = objective(program, point);
-  const gap =
-    value -
-    certifiedBound(
-      program,
-      rows.map((row) => dualValue(model, row)),
-      value,
-    );
-  if (!(Math.abs(gap) <= TOLERANCE * Math.max(1, value))) {
-    throw new MergeguardError(
-      `${program.label}: the linear program's solution is not optimal: objective ${value}, ` +
-        `lower bound ${value - gap}; ${sizeOf(program)}`,
-    );
-  }
-  return { ...point, objective: value, gap };
+  throw new MergeguardError(`${program.label}: the linear program ${found}; ${sizeOf(program)}`);
 }
 
 /**
- * Σ|r| = Σ (2 u - r) with u >= r and u >= 0. Costs are those of the sum over rows, not of the mean, because
- * the solver calls a reduced cost under 1e-8 zero.
+ * Grows the restricted program until no row that was kept changes sign and no coefficient that was held would move.
+ *
+ * @returns a word for what went wrong when there is no solution
  */
-function buildModel(program: Program) {
-  const { features, target, members, penalty } = program;
-  const n = target.length;
-  const model = new solver.Model();
-  model.minimize();
-  // its presolve drops the cost of variables that it takes for fixed, and then lets them move
-  model.usePresolve = false;
-
-  const free = (name: string, cost: number, price: number): Free => ({
-    plus: model.addVariable(cost + n * price, `${name}+`),
-    minus: model.addVariable(-cost + n * price, `${name}-`),
-  });
-  const columnSums = new Array<number>(features[0]?.length ?? 0).fill(0);
-  const counts = new Array<number>(program.effects).fill(0);
-  for (let i = 0; i < n; i++) {
-    features[i].forEach((x, j) => {
-      columnSums[j] += x;
-    });
-    for (const effect of members[i]) {
-      counts[effect]++;
-    }
-  }
-  const shift = free('shift', -n, 0);
-  const weights = columnSums.map((sum, j) => free(`w${j}`, sum, penalty));
-  const effects = counts.map((count, t) => free(`e${t}`, count, EFFECT_PENALTY));
-
-  const top = Math.max(...target);
-  const rows = target.map((y, i) => {
-    // r <= u  <=>  -u + b'' - x.w - Σ e <= max(y) - y
-    const row = model.smallerThan(top - y);
-    const add = (coefficient: number, variable: Free) => {
-      if (coefficient !== 0) {
-        row.addTerm(coefficient, variable.plus).addTerm(-coefficient, variable.minus);
+function solveFrom(start: Point, program: Program): RestrictedSolution | 'unbounded' | 'infeasible' {
+  const { prices, target } = program;
+  const sizes = target.map((_, i) => Math.abs(residual(program, i, start)));
+  const nearestFirst = sizes.map((_, i) => i).sort((a, b) => sizes[a] - sizes[b]);
+  const columns = new Set(start.coefficients.flatMap((at, j) => (at === 0 && prices[j] > 0 ? [] : [j])));
+  // An optimum has about as many zero residuals as it has unknowns.
+  const rows = new Set(nearestFirst.slice(0, Math.ceil(1.5 * columns.size) + 8));
+  for (;;) {
+    const solved = solveRestricted(program, { start, rows, columns });
+    if (typeof solved === 'string') {
+      // Too few rows leave it unbounded; with all of them it can not be, but for rounding.
+      if (rows.size === target.length) {
+        return solved;
       }
-    };
-    row.addTerm(-1, model.addVariable(2, `u${i}`));
-    add(1, shift);
-    features[i].forEach((x, j) => {
-      add(-x, weights[j]);
-    });
-    for (const effect of members[i]) {
-      add(-1, effects[effect]);
+      addAll(rows, nearestFirst.slice(0, 2 * rows.size));
+      continue;
     }
-    return row;
-  });
-  return { model, rows, shift, weights, effects };
-}
-
-function difference(variable: Free): number {
-  return variable.plus.value - variable.minus.value;
-}
-
-/** Multiplier of a row, read from the cost row of the final tableau: 0 where its slack is in the basis. */
-function dualValue(model: Model, row: ReturnType<Model['smallerThan']>): number {
-  const column = model.tableau.colByVarIndex[row.slack.index];
-  return column > 0 ? -model.tableau.matrix[column] : 0;
-}
-
-function checkFinite({ label, features, target }: Program): void {
-  const bad = target.findIndex((y, i) => !Number.isFinite(y) || !features[i].every(Number.isFinite));
-  if (target.length === 0 || bad >= 0) {
-    const what = target.length === 0 ? 'has no rows' : `has a number that is not finite in row ${bad}`;
-    throw new MergeguardError(`${label}: the linear program ${what}`);
+    // a residual of zero at the start is kept as one that is not negative
+    const flipped = nearestFirst.filter((i) => {
+      const now = residual(program, i, solved.point);
+      return !rows.has(i) && (residual(program, i, start) < 0 ? now > 0 : now < 0);
+    });
+    const pulled = pulledColumns(program, solved.slopes).filter((j) => !columns.has(j));
+    if (flipped.length === 0 && pulled.length === 0) {
+      return solved;
+    }
+    addAll(rows, flipped);
+    addAll(columns, pulled);
   }
 }
 
-function sizeOf({ features, target, effects }: Program): string {
-  return `${target.length} rows, ${features[0].length} features, ${effects} effects`;
+/** Coefficients whose pull is stronger than the price that holds them at zero. */
+function pulledColumns({ design, prices }: Program, slopes: readonly number[]): number[] {
+  return prices.flatMap((price, j) => {
+    const pull = slopes.reduce((sum, slope, i) => sum + slope * design[i][j], 0);
+    return Math.abs(pull) > slopes.length * (price + 1e-9) ? [j] : [];
+  });
+}
+
+/** A thousandth away: at a vertex itself many residuals are zero, and the simplex method goes round in circles. */
+function beside({ intercept, coefficients }: Point, random: Random): Point {
+  return {
+    intercept: intercept + 1e-3 * random.normal(),
+    coefficients: coefficients.map((at) => (at === 0 ? 0 : at + 1e-3 * random.normal())),
+  };
+}
+
+function addAll(set: Set<number>, values: readonly number[]): void {
+  for (const value of values) {
+    set.add(value);
+  }
+}
+
+function checkProgram({ label, design, target, prices }: Program): void {
+  const bad = target.findIndex((y, i) => !Number.isFinite(y) || !design[i].every(Number.isFinite));
+  const wrong = prices.findIndex((price) => !(Number.isFinite(price) && price >= 0));
+  const problems = [
+    ...(target.length === 0 ? ['has no rows'] : []),
+    ...(bad >= 0 ? [`has a number that is not finite in row ${bad}`] : []),
+    ...(wrong >= 0 ? [`has price ${prices[wrong]} for coefficient ${wrong}, not a number of 0 or more`] : []),
+  ];
+  if (problems.length > 0) {
+    throw new MergeguardError(`${label}: the linear program ${problems.join(' and ')}`);
+  }
+}
+
+function sizeOf({ target, prices }: Program): string {
+  return `${target.length} rows, ${prices.length} coefficients`;
 }

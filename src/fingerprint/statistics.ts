@@ -16,7 +16,10 @@ export function rootMeanSquare(values: readonly number[]): number {
 
 /** Linear interpolation between order statistics; p in 0..1. */
 export function quantile(values: readonly number[], p: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  return quantileOfSorted(Float64Array.from(values).sort(), p);
+}
+
+export function quantileOfSorted(sorted: Float64Array, p: number): number {
   const at = (sorted.length - 1) * p;
   const below = Math.floor(at);
   const above = Math.min(below + 1, sorted.length - 1);
@@ -49,6 +52,15 @@ export function correlation(predicted: readonly number[], actual: readonly numbe
 export function conformalHalfWidth(absoluteResiduals: readonly number[], level: number): number {
   const sorted = [...absoluteResiduals].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length, Math.ceil((sorted.length + 1) * level)) - 1];
+}
+
+/** Half-widths for a level, and for 80 % and 95 % in any case. */
+export function intervalsOf(
+  absoluteResiduals: readonly number[],
+  level: number,
+): { level: number; halfWidth: number }[] {
+  const levels = [...new Set([level, 0.8, 0.95])].sort();
+  return levels.map((each) => ({ level: each, halfWidth: conformalHalfWidth(absoluteResiduals, each) }));
 }
 
 /** z such that a standard normal lies in [-z, z] with probability `level`, by bisection. */

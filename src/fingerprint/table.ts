@@ -26,43 +26,76 @@ export const LEAST_ROWS = 10;
 /** normalised accuracies may pass 1, but one above this is a mistake in the table */
 export const HIGHEST_ACCURACY = 1.2;
 
+/** How the problems of a table name their places. */
+export interface TablePlaces {
+  /** a row by its index */
+  row(index: number): string;
+  readonly taskA: string;
+  readonly taskB: string;
+  /** the outcome column of a merge method */
+  outcome(method: string): string;
+  readonly selfProbe: string;
+}
+
+/** Of rows that came from no file: counted from 1, columns by the names in TableRow. */
+const IN_MEMORY: TablePlaces = {
+  row: (index) => `row ${index + 1}`,
+  taskA: 'taskA',
+  taskB: 'taskB',
+  outcome: (method) => method,
+  selfProbe: 'selfProbe',
+};
+
 /** @throws MergeguardError with every problem of the table, each with its row (counted from 1) and column */
 export function checkTable(rows: readonly TableRow[]): void {
+  const problems = tableProblems(rows);
+  if (problems.length > 0) {
+    throw new MergeguardError(listProblems('the table can not be fitted:', problems));
+  }
+}
+
+/** What keeps a table from being fitted, a sentence each, with row and column. */
+export function tableProblems(rows: readonly TableRow[], places: TablePlaces = IN_MEMORY): string[] {
   const problems: string[] = [];
   const seen = new Map<string, number>();
+  const sides = `columns ${places.taskA} and ${places.taskB}`;
   rows.forEach((row, i) => {
-    const at = `row ${i + 1} (${row.taskA}, ${row.taskB})`;
+    const at = `${places.row(i)} (${row.taskA}, ${row.taskB})`;
     if (row.taskA === row.taskB) {
-      problems.push(`${at}: a pair of a task with itself`);
+      problems.push(`${at}: a pair of a task with itself (${sides})`);
     }
     const key = JSON.stringify([row.taskA, row.taskB, row.checkpoint ?? null]);
     const before = seen.get(key);
     if (before !== undefined) {
       const where = row.checkpoint === undefined ? '' : ` at checkpoint ${row.checkpoint}`;
-      problems.push(`${at}: the same pair${where} as row ${before}`);
+      problems.push(`${at}: the same pair${where} as ${places.row(before)} (${sides})`);
     }
-    seen.set(key, before ?? i + 1);
+    seen.set(key, before ?? i);
     for (const [name, value] of Object.entries(row.metrics)) {
       if (value !== null && !Number.isFinite(value)) {
         problems.push(`${at}, column ${name}: ${value} is not a finite number`);
       }
     }
-    for (const [name, value] of Object.entries(row.outcomes)) {
+    for (const [method, value] of Object.entries(row.outcomes)) {
       if (value !== null && !(value >= 0 && value <= HIGHEST_ACCURACY)) {
-        problems.push(`${at}, column ${name}: accuracy ${value} is outside 0..${HIGHEST_ACCURACY}`);
+        problems.push(`${at}, column ${places.outcome(method)}: ${outsideRange(value)}`);
       }
     }
     if (row.selfProbe !== null && !(Number.isFinite(row.selfProbe) && row.selfProbe >= 0)) {
-      problems.push(`${at}, column selfProbe: ${row.selfProbe} is not an accuracy ratio (0 or more)`);
+      problems.push(
+        `${at}, column ${places.selfProbe}: ${row.selfProbe} is not an accuracy ratio (0 or more)`,
+      );
     }
   });
   const size = sizeProblem(rows);
-  if (size !== null) {
-    problems.push(size);
-  }
-  if (problems.length > 0) {
-    throw new MergeguardError(listProblems('the table can not be fitted:', problems));
-  }
+  return size === null ? problems : [...problems, size];
+}
+
+function outsideRange(accuracy: number): string {
+  const text = `accuracy ${accuracy} is outside 0..${HIGHEST_ACCURACY}`;
+  return accuracy > HIGHEST_ACCURACY && accuracy <= 100 * HIGHEST_ACCURACY
+    ? `${text}; it looks like per cent, write ${Number((accuracy / 100).toPrecision(12))}`
+    : text;
 }
 
 /** What is missing for a fit, or null. */

@@ -1,154 +1,142 @@
 import { combine } from './combine.js';
 import {
   absoluteResiduals,
-  coverageOf,
-  type Figures,
-  figuresOf,
   foldsOf,
   type HeldOut,
   leaveOneTaskOut,
-  residuals,
+  nestedCoverage,
+  nestedFits,
 } from './cross-validate.js';
-import { type Example, fitLinear, predictLinear } from './linear-model.js';
-import type { Program, Solution } from './program.js';
-import { relabelMetrics } from './relabel.js';
-import type { Interval, Loto, Variant } from './schema.js';
-import { conformalHalfWidth, deviation, mean, quantile, rootMeanSquare } from './statistics.js';
-import { type NumberedRow, sizeProblem } from './table.js';
-
-/** What one variant of one method is fitted on. */
-export interface VariantPlan {
-  readonly name: string;
-  readonly method: string;
-  readonly features: readonly string[];
-  readonly dropped: readonly { feature: string; reason: string }[];
-  /** rows with the outcome and every feature */
-  readonly rows: readonly NumberedRow[];
-}
+import { bootstrapFigures, coverageOf, errorsOf, figuresOf } from './figures.js';
+import { Fitter, type FitterOptions } from './fitter.js';
+import type { Example, LinearModel } from './linear-model.js';
+import type { Penalties } from './penalty.js';
+import { examplesOf, relabelledExamples, type VariantPlan } from './plan.js';
+import type { Figures, Variant } from './schema.js';
+import { intervalsOf, mean, quantile, rootMeanSquare } from './statistics.js';
 
 export interface VariantOptions {
   readonly directed: boolean;
-  readonly penalty: number;
   readonly level: number;
   /** of the relabellings */
   readonly seeds: readonly number[];
-  readonly solve: (program: Program) => Promise<Solution>;
 }
 
-/**
- * Decides what a variant can be fitted on: a feature that more than half of the rows lack is dropped, then
- * rows that lack any other are left out.
- */
-export function planVariant(
-  name: string,
-  method: string,
-  rows: readonly NumberedRow[],
-  features: readonly string[],
-): VariantPlan {
-  const measured = rows.filter((row) => typeof row.outcomes[method] === 'number');
-  const dropped: { feature: string; reason: string }[] = [];
-  const kept: string[] = [];
-  for (const feature of features) {
-    const missing = measured.filter((row) => (row.metrics[feature] ?? null) === null).length;
-    if (missing * 2 > measured.length) {
-      dropped.push({ feature, reason: `missing in ${missing} of ${measured.length} rows` });
-    } else {
-      kept.push(feature);
-    }
-  }
-  const complete = measured.filter((row) => kept.every((feature) => (row.metrics[feature] ?? null) !== null));
-  return { name, method, features: kept, dropped, rows: complete };
-}
-
-/** Programs that fitVariant solves, for the progress. */
-export function variantPrograms(plan: VariantPlan, { directed, seeds }: VariantOptions): number {
-  const folds = foldsOf(examplesOf(plan.rows, plan), directed).length;
+/** Fits that fitVariant makes, for the progress. */
+export function variantFits(plan: VariantPlan, { directed, seeds }: VariantOptions): number {
+  const examples = examplesOf(plan.rows, plan);
+  const folds = foldsOf(examples, directed).length;
+  const withEffects = 1 + folds + nestedFits(examples, directed);
   if (plan.features.length === 0) {
-    return 1 + folds;
+    return withEffects;
   }
   return relabelledExamples(plan, seeds).reduce(
-    (sum, { examples }) => sum + foldsOf(examples, directed).length,
-    1 + 3 * folds,
+    (sum, { examples: relabelled }) => sum + foldsOf(relabelled, directed).length,
+    withEffects + folds + (1 + folds),
   );
 }
 
-/** @param selfProbe LOTO predictions of the self-probe, to combine with; null where there are none */
+/**
+ * One linear program with effects on all rows; beside it, leaving one task out, its figures, those of effects
+ * alone, of metrics alone, and of metrics of the wrong tasks.
+ *
+ * @param selfProbe LOTO predictions of the self-probe, to combine with; null where there are none
+ */
 export async function fitVariant(
   plan: VariantPlan,
-  options: VariantOptions,
+  { directed, level, seeds }: VariantOptions,
+  fits: FitterOptions,
+  penalties: { readonly withEffects: Penalties; readonly metricsOnly: Penalties },
   selfProbe: readonly HeldOut[] | null,
 ): Promise<Variant> {
-  const { directed, penalty, level, seeds, solve } = options;
+  const { features } = plan;
   const examples = examplesOf(plan.rows, plan);
+  const fitter = new Fitter(fits);
   const name = `${plan.method}, ${plan.name}`;
-  const loto = (rows: readonly Example[], features: readonly string[], withEffects: boolean, what: string) =>
-    leaveOneTaskOut(rows, directed, async (train, fold) => {
-      const label = `${name}${what}, without ${fold}`;
-      const model = await fitLinear(train, { label, features, withEffects, penalty, solve });
-      return (example) => predictLinear(model, features, example);
+  const foldModels: LinearModel[] = [];
+  const loto = (rows: readonly Example[], names: readonly string[], withEffects: boolean, label: string) =>
+    leaveOneTaskOut(rows, directed, async (train, [fold]) => {
+      const penalty = (withEffects ? penalties.withEffects : penalties.metricsOnly).of(fold);
+      const { model, predict } = await fitter.fit(train, { label, features: names, withEffects, penalty }, [
+        fold,
+      ]);
+      if (withEffects && names === features) {
+        foldModels.push(model);
+      }
+      return predict;
     });
-  const hasFeatures = plan.features.length > 0;
-  const [model, full, metricsOnly, effectsOnly, relabelled] = await Promise.all([
-    fitLinear(examples, { label: name, features: plan.features, withEffects: true, penalty, solve }),
-    loto(examples, plan.features, true, ''),
-    hasFeatures ? loto(examples, plan.features, false, ', metrics only') : null,
-    hasFeatures ? loto(examples, [], true, ', effects only') : null,
-    hasFeatures
-      ? Promise.all(
-          relabelledExamples(plan, seeds).map(({ seed, examples: relabelled }) =>
-            loto(relabelled, plan.features, false, `, relabelled ${seed}`),
+  const nothing = features.length === 0;
+  const [{ model }, full, metricsAlone, alone, effectsAlone, relabelled] = await Promise.all([
+    fitter.fit(
+      examples,
+      { label: name, features, withEffects: true, penalty: penalties.withEffects.all },
+      [],
+    ),
+    loto(examples, features, true, name),
+    nothing
+      ? null
+      : fitter.fit(
+          examples,
+          {
+            label: `${name}, metrics only`,
+            features,
+            withEffects: false,
+            penalty: penalties.metricsOnly.all,
+          },
+          [],
+        ),
+    nothing ? null : loto(examples, features, false, `${name}, metrics only`),
+    nothing ? null : loto(examples, [], true, `${name}, effects only`),
+    nothing
+      ? null
+      : Promise.all(
+          relabelledExamples(plan, seeds).map(({ seed, examples: rows }) =>
+            loto(rows, features, false, `${name}, relabelled ${seed}`),
           ),
-        )
-      : null,
+        ),
   ]);
-  const effects = Object.values(model.effects);
-  const constant = model.constant.map((feature) => ({ feature, reason: 'constant over the rows' }));
+  const coverage = await nestedCoverage(full, examples, directed, level, async (train, tasks) => {
+    const penalty = penalties.withEffects.of(tasks[0]);
+    return (await fitter.fit(train, { label: name, features, withEffects: true, penalty }, tasks)).predict;
+  });
   const combined = selfProbe === null ? null : combine(full, selfProbe);
+  const constant = model.constant.map((feature) => ({ feature, reason: 'constant over the rows' }));
   return {
     name: plan.name,
     rows: examples.length,
-    features: [...model.features],
+    penalty: penalties.withEffects.all,
+    features: model.features.map((feature) => ({ ...feature, range: weightRange(feature.name, foldModels) })),
     dropped: [...plan.dropped, ...constant],
     intercept: model.intercept,
     effects: { ...model.effects },
-    effectSpread: deviation(effects),
-    deviation: rootMeanSquare(residuals(full)),
-    intervals: intervalsOf(full, level),
-    loto: lotoOf(full, level),
-    combined:
-      combined === null ? null : { intervals: intervalsOf(combined, level), loto: lotoOf(combined, level) },
-    metricsOnly: metricsOnly && figuresOf(metricsOnly),
-    effectsOnly: effectsOnly && figuresOf(effectsOnly),
+    effectSpread: rootMeanSquare(Object.values(model.effects)),
+    errors: errorsOf(full),
+    intervals: intervalsOf(absoluteResiduals(full), level),
+    loto: { ...figuresOf(full), coverage },
+    bootstrap: bootstrapFigures(full, effectsAlone),
+    combined: combined && {
+      errors: errorsOf(combined),
+      intervals: intervalsOf(absoluteResiduals(combined), level),
+      loto: { ...figuresOf(combined), coverage: coverageOf(combined, level) },
+    },
+    metricsOnly: alone &&
+      metricsAlone && {
+        ...figuresOf(alone),
+        penalty: penalties.metricsOnly.all,
+        weights: Object.fromEntries(
+          metricsAlone.model.features.map(({ name: key, weight }) => [key, weight]),
+        ),
+      },
+    effectsOnly: effectsAlone && figuresOf(effectsAlone),
     null: relabelled && nullOf(relabelled.map(figuresOf)),
   };
 }
 
-function examplesOf(rows: readonly NumberedRow[], { method, features }: VariantPlan): Example[] {
-  return rows.map((row) => ({
-    id: row.id,
-    taskA: row.taskA,
-    taskB: row.taskB,
-    values: features.map((feature) => row.metrics[feature] as number),
-    outcome: row.outcomes[method] as number,
-  }));
-}
-
-/** One set of examples a relabelling; one that leaves too few rows is left out. */
-function relabelledExamples(plan: VariantPlan, seeds: readonly number[]) {
-  return seeds
-    .map((seed) => ({ seed, rows: relabelMetrics(plan.rows, seed) }))
-    .filter(({ rows }) => sizeProblem(rows) === null)
-    .map(({ seed, rows }) => ({ seed, examples: examplesOf(rows, plan) }));
-}
-
-function lotoOf(heldOut: readonly HeldOut[], level: number): Loto {
-  return { ...figuresOf(heldOut), coverage: coverageOf(heldOut, level) };
-}
-
-function intervalsOf(heldOut: readonly HeldOut[], level: number): Interval[] {
-  const levels = [...new Set([level, 0.8, 0.95])].sort();
-  const absolute = absoluteResiduals(heldOut);
-  return levels.map((each) => ({ level: each, halfWidth: conformalHalfWidth(absolute, each) }));
+function weightRange(name: string, models: readonly LinearModel[]): [number, number] {
+  const weights = models.map(
+    ({ features }) => features.find((feature) => feature.name === name)?.weight ?? 0,
+  );
+  return [Math.min(...weights), Math.max(...weights)];
 }
 
 function nullOf(figures: readonly Figures[]): Variant['null'] {

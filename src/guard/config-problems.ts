@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from './nearest.js';
+import { nearest } from '../tensors/nearest.js';
 
 type Schema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];

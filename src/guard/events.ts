@@ -38,6 +38,20 @@ export const pairSchema = z.object({
   scores: z.array(scoreSchema),
 });
 
+/** One merge method's prediction for merging the live model with all references at once. */
+export const poolScoreSchema = z.object({
+  method: z.string(),
+  references: z.array(z.string()),
+  /** predicted normalised accuracy, the mean over all tasks; null with `reason` where it can't be predicted */
+  value: nullable,
+  low: nullable,
+  high: nullable,
+  level: z.number(),
+  /** mean prediction of the pairs in the group, which ranks groups; several models together come out lower */
+  pairs: nullable,
+  reason: z.string().optional(),
+});
+
 export const selfProbeSchema = z.object({
   scale: z.number(),
   accuracy: z.number(),
@@ -57,6 +71,8 @@ export const helloSchema = z.object({
   references: z.array(z.object({ name: z.string(), limits: z.array(z.string()) })),
   methods: z.array(z.string()),
   fingerprint: z.string().nullable(),
+  /** what the fingerprint can not use of this stream, a sentence each */
+  fingerprintLimits: z.array(z.string()),
   coverage: z.object({
     matched: z.number().int(),
     total: z.number().int(),
@@ -82,6 +98,8 @@ export const tickSchema = z.object({
   event: z.literal('tick'),
   ...common,
   pairs: z.array(pairSchema),
+  /** all references merged at once, by method; empty with fewer than two references or without a fingerprint */
+  pool: z.array(poolScoreSchema),
   /** ‖tau‖ and ‖g‖ of the live model over the shared tensors */
   live: z.object({ tauNorm: nullable, gradientNorm: nullable }),
   selfProbe: selfProbeSchema.nullable(),
@@ -110,10 +128,15 @@ export const probeSchema = z.object({
   kind: z.literal('merge'),
   method: z.string(),
   reference: z.string(),
-  accuracy: z.number(),
-  standardError: z.number(),
+  /** of the merged model, the mean of both tasks */
+  accuracy: z.number().min(0).max(1),
+  /** each task's accuracy over that of its own model, averaged; null where one of those is not known */
+  normalised: nullable,
+  /** of `accuracy` */
+  standardError: z.number().nonnegative(),
   loss: z.number(),
-  samples: z.number().int(),
+  /** of both tasks together */
+  samples: z.number().int().positive(),
 });
 
 export const alertSchema = z.object({
@@ -162,6 +185,7 @@ export const eventSchema = z.discriminatedUnion('event', [
 ]);
 
 export type Score = z.infer<typeof scoreSchema>;
+export type PoolScore = z.infer<typeof poolScoreSchema>;
 export type PairReport = z.infer<typeof pairSchema>;
 export type HelloEvent = z.infer<typeof helloSchema>;
 export type ProgressEvent = z.infer<typeof progressSchema>;

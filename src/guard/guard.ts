@@ -7,6 +7,7 @@ import type { GuardConfig } from './config-schema.js';
 import { conflate } from './conflate.js';
 import { EventStream } from './event-stream.js';
 import type { EndEvent, GuardEvent, SteerEvent, TickEvent } from './events.js';
+import { RunProbes } from './run-probes.js';
 import { buildTick, type TickContext } from './tick.js';
 import type { Guard, Observation, RunSetup } from './types.js';
 import { VERSION } from './version.js';
@@ -15,11 +16,12 @@ import { VERSION } from './version.js';
  * Starts the guard of one run. `hello` is the first event, followed by `steer` where the configuration switches
  * terms on. Once it stands, nothing in it throws: a failure becomes an alert of the rule `internal`.
  * @param fingerprint what scores are predicted with; null: metrics and alerts without scores
- * @throws MergeguardError when the fingerprint lacks a chosen method or needs metrics that are not streamed
+ * @throws MergeguardError when the fingerprint lacks a chosen method, needs metrics that are not streamed, or
+ *   predicts something else than normalised accuracy
  */
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
-  const methods = fingerprint === null ? [] : chosenMethods(config, fingerprint);
-  const guard = new LocalGuard({ run: setup.run, fingerprint, methods }, config);
+  const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(config, fingerprint);
+  const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes: new RunProbes() }, config);
   guard.publish({
     event: 'hello',
     ...guard.now(),
@@ -29,6 +31,7 @@ export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: F
     references: setup.references,
     methods,
     fingerprint: fingerprint?.name ?? null,
+    fingerprintLimits: limits,
     coverage: setup.coverage,
     config,
   });
@@ -40,10 +43,17 @@ export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: F
   return guard;
 }
 
-function chosenMethods(config: GuardConfig, fingerprint: Fingerprint): string[] {
+interface Chosen {
+  readonly methods: string[];
+  /** what the fingerprint can not use of this stream */
+  readonly limits: string[];
+}
+
+const NO_SCORES: Chosen = { methods: [], limits: [] };
+
+function chosenMethods(config: GuardConfig, fingerprint: Fingerprint): Chosen {
   const methods = config.methods === 'all' ? Object.keys(fingerprint.methods) : [...new Set(config.methods)];
-  checkFingerprint(fingerprint, { metrics: metricNames, methods });
-  return methods;
+  return { methods, limits: checkFingerprint(fingerprint, { metrics: metricNames, methods }) };
 }
 
 /** The terms that the configuration gives a strength. */
@@ -93,6 +103,9 @@ class LocalGuard implements Guard {
     if (event.event === 'end') {
       void this.close(event.status, event.summary, event.reason);
       return;
+    }
+    if (event.event === 'probe') {
+      this.#context.probes.observe(event);
     }
     this.#step = Math.max(this.#step, event.step);
     this.#stream.emit(event);

@@ -1,4 +1,4 @@
-import { type Fingerprint, scorePair } from '../fingerprint/index.js';
+import { type Fingerprint, scoreGroup, scorePair } from '../fingerprint/index.js';
 import {
   computePairMetrics,
   METRICS,
@@ -9,7 +9,8 @@ import {
 } from '../metrics/index.js';
 import { messageOf } from '../tensors/errors.js';
 import type { Failure } from './alerts.js';
-import type { PairReport, Score, TickEvent } from './events.js';
+import type { PairReport, PoolScore, Score, TickEvent } from './events.js';
+import type { RunProbes } from './run-probes.js';
 import type { Observation } from './types.js';
 
 /** What a run's ticks are made with. */
@@ -18,6 +19,8 @@ export interface TickContext {
   readonly fingerprint: Fingerprint | null;
   /** methods to score, all of them in the fingerprint */
   readonly methods: readonly string[];
+  /** merge probes so far, which correct the scores */
+  readonly probes: RunProbes;
 }
 
 /**
@@ -39,6 +42,7 @@ export function buildTick(
     time: statistics.time,
     step: statistics.step,
     pairs,
+    pool: poolScores(pairs, context, failures),
     live: {
       tauNorm: liveNorm(statistics, SIDE.tauNorm),
       gradientNorm: liveNorm(statistics, SIDE.gradientNorm),
@@ -61,7 +65,7 @@ export function buildTick(
 function pairReport(
   statistics: PairStatistics,
   index: number,
-  { fingerprint, methods }: TickContext,
+  { fingerprint, methods, probes }: TickContext,
   failures: Failure[],
 ): PairReport {
   const reference = statistics.references[index]!;
@@ -88,7 +92,7 @@ function pairReport(
   const scores: Score[] = [];
   if (fingerprint !== null) {
     for (const method of methods) {
-      scores.push(score(fingerprint, method, statistics, index, computed, failures));
+      scores.push(score(fingerprint, probes, method, statistics, index, computed, failures));
     }
   }
   return { reference, metrics, reasons, scores };
@@ -96,6 +100,7 @@ function pairReport(
 
 function score(
   fingerprint: Fingerprint,
+  probes: RunProbes,
   method: string,
   statistics: PairStatistics,
   index: number,
@@ -105,7 +110,7 @@ function score(
   const reference = statistics.references[index]!;
   const selfProbe = usableProbe(statistics);
   try {
-    const predicted = scorePair(fingerprint, {
+    const input = {
       method,
       metrics,
       reference,
@@ -114,7 +119,11 @@ function score(
         reference: statistics.referenceGradients[index]?.kind ?? null,
       },
       selfProbe,
-    });
+    };
+    let { uncorrected, ...predicted } = scorePair(fingerprint, { ...input, probes: probes.of(method) });
+    if (uncorrected !== null && probes.predicted(method, reference, uncorrected)) {
+      ({ uncorrected, ...predicted } = scorePair(fingerprint, { ...input, probes: probes.of(method) }));
+    }
     const value = finite(predicted.value);
     const raw = value === null || selfProbe === null ? null : value * selfProbe.accuracy;
     return { ...predicted, value, low: finite(predicted.low), high: finite(predicted.high), raw };
@@ -134,6 +143,28 @@ function score(
       basis: [],
       reason,
     };
+  }
+}
+
+function poolScores(
+  pairs: readonly PairReport[],
+  { fingerprint, methods }: TickContext,
+  failures: Failure[],
+): PoolScore[] {
+  if (fingerprint === null || pairs.length < 2) {
+    return [];
+  }
+  try {
+    return methods.map((method, m) =>
+      scoreGroup(
+        fingerprint,
+        method,
+        pairs.map(({ reference, scores }) => ({ reference, value: scores[m]!.value })),
+      ),
+    );
+  } catch (error) {
+    failures.push({ message: `score of the pool: ${messageOf(error)}` });
+    return [];
   }
 }
 

@@ -2,7 +2,7 @@ import { applyTau, mergeMethod } from '../merging/index.js';
 import type { Reference } from '../reference/index.js';
 import type { NamedTensors } from '../tensors/index.js';
 import { setEncoder, setHead } from './pool.js';
-import { pick, type Samples, sampleCount, type Task } from './task.js';
+import { firstSamples, type Task } from './task.js';
 import { evaluate } from './train.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
@@ -52,14 +52,4 @@ export async function realMerges(model: VisionTransformer, options: RealMergeOpt
     model.removeHead(task.name);
   }
   return merges;
-}
-
-function firstSamples(samples: Samples, most = Number.POSITIVE_INFINITY): Samples {
-  const count = sampleCount(samples);
-  return count <= most
-    ? samples
-    : pick(
-        samples,
-        Int32Array.from({ length: most }, (_, i) => i),
-      );
 }

@@ -43,3 +43,14 @@ export function holdOut(
 ): { train: Samples; calibration: Samples } {
   return { calibration: pick(samples, order.subarray(0, held)), train: pick(samples, order.subarray(held)) };
 }
+
+/** The first samples, all of them where there are fewer. */
+export function firstSamples(samples: Samples, most = Number.POSITIVE_INFINITY): Samples {
+  const count = sampleCount(samples);
+  return count <= most
+    ? samples
+    : pick(
+        samples,
+        Int32Array.from({ length: most }, (_, i) => i),
+      );
+}

@@ -111,6 +111,13 @@ function tickAt(run: string, tick: number, ticks: number, noise: () => number): 
     time: timeAt(step),
     step,
     pairs,
+    pool: METHODS.map((method, m) => {
+      const value = 0.82 - 0.2 * progress - 0.02 * m;
+      const common = { method, references: [...REFERENCES], level: 0.8, pairs: value + 0.1 };
+      return m === 1
+        ? { ...common, value: null, low: null, high: null, reason: 'fitted on pairs only' }
+        : { ...common, value, low: value - 0.06, high: value + 0.06 };
+    }),
     live: { tauNorm: 0.02 + 4 * progress, gradientNorm: 0.6 - 0.3 * progress },
     selfProbe: tick < 3 ? null : { ...probe, samples: 128, step: step - (step % 20) },
     cost: {
@@ -198,6 +205,9 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
       })),
       methods: METHODS,
       fingerprint: 'demo',
+      fingerprintLimits: [
+        'ties: predicted by the variant "weights", since the stream does not offer activations',
+      ],
       coverage: {
         matched: 34,
         total: 36,
@@ -228,6 +238,7 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
         method: 'ties',
         reference: 'mnist',
         accuracy: 0.861,
+        normalised: 0.902,
         loss: 0.52,
       } as const;
       events.push({ event: 'probe', ...common, ...probe, standardError: 0.031, samples: 128 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkFingerprint, describeFingerprint, scorePair } from '../../src/fingerprint/index.js';
+import { checkFingerprint, scorePair } from '../../src/fingerprint/index.js';
 import { scoreSchema } from '../../src/guard/events.js';
 import { exampleFingerprint, exampleInput, exampleMetrics, exampleProbe } from './example.js';
 
@@ -56,7 +56,7 @@ describe('scorePair', () => {
     );
   });
 
-  it('gives an unknown reference the mean effect and a wider interval', () => {
+  it('gives an unknown reference the effect of a typical task and a wider interval', () => {
     const score = scorePair(fingerprint, { ...exampleInput, reference: 'new' });
     expect(score.value).toBeCloseTo(0.89, 12);
     expect(score.basis).toEqual(['metrics']);
@@ -152,6 +152,44 @@ describe('scorePair', () => {
   });
 });
 
+describe('scorePair with merge probes', () => {
+  const bad = { reference: 'mnist', difference: -0.1, samplingVariance: 0.0004 };
+  const width = ({ low, high }: { low: number | null; high: number | null }) =>
+    (high as number) - (low as number);
+
+  it('shifts and tightens by the normal model, whose variances are those of the held-out errors', () => {
+    const { offset, within } = fingerprint.methods.ties.variants[0].errors;
+    const plain = scorePair(fingerprint, exampleInput);
+    const score = scorePair(fingerprint, { ...exampleInput, probes: [bad] });
+    // a probe of the pair itself: its whole error is observed, with the sampling variance
+    const total = offset ** 2 + within ** 2;
+    const share = total / (total + bad.samplingVariance);
+    expect(score.value).toBeCloseTo((plain.value as number) - 0.1 * share, 9);
+    expect(width(score) / width(plain)).toBeCloseTo(Math.sqrt((share * bad.samplingVariance) / total), 6);
+    expect(score.uncorrected).toBe(plain.value);
+    expect(score.basis).toContain('merge-probe');
+    const total100 = score.contributions.reduce((sum, { points }) => sum + points, 90);
+    expect(score.value).toBeCloseTo(total100 / 100, 9);
+  });
+
+  it('moves a reference that was not probed less', () => {
+    const moved = (reference: string) => {
+      const plain = scorePair(fingerprint, { ...exampleInput, reference });
+      const score = scorePair(fingerprint, { ...exampleInput, reference, probes: [bad] });
+      expect(width(score)).toBeLessThan(width(plain));
+      return (plain.value as number) - (score.value as number);
+    };
+    expect(moved('greek')).toBeGreaterThan(0.01);
+    expect(moved('greek')).toBeLessThan(moved('mnist'));
+  });
+
+  it('keeps more doubt about a reference that the fit does not know', () => {
+    const corrected = (reference: string) =>
+      scorePair(fingerprint, { ...exampleInput, reference, probes: [bad] });
+    expect(width(corrected('new'))).toBeGreaterThan(width(corrected('greek')));
+  });
+});
+
 describe('checkFingerprint', () => {
   const all = ['task_vector_cosine_similarity', 'effective_rank', 'encoder_gradient_l2_distance'];
 
@@ -168,28 +206,11 @@ describe('checkFingerprint', () => {
     expect(check).toThrow(/ties needs task_vector_cosine_similarity, which this stream does not offer/);
     expect(check).toThrow(/dare is not in it; there are: ties/);
   });
-});
 
-describe('describeFingerprint', () => {
-  it('says what moves the prediction and how far to trust it', () => {
-    const text = describeFingerprint(fingerprint).join('\n');
-    expect(text).toContain('raised by task_vector_cosine_similarity (1.0)');
-    expect(text).toContain('lowered by encoder_gradient_l2_distance (2.0)');
-    expect(text).toContain('off by 2.0 points on average; 80 % interval +- 4.0');
-    expect(text).toContain('task effects alone are off by 2.5 points: the metrics help');
-    expect(text).toContain('there is signal in them');
-    expect(text).toContain('with a self-probe: off by 1.0 points');
-  });
-
-  it('says in so many words where the metrics do not beat their null or the effects', () => {
-    const weak = exampleFingerprint();
-    const [variant] = weak.methods.ties.variants;
-    variant.metricsOnly = { r: 0.45, mae: 0.03 };
-    variant.effectsOnly = { r: 0.7, mae: 0.015 };
-    const text = describeFingerprint(weak).join('\n');
-    expect(text).toContain('no signal beyond recognising the partner');
-    expect(text).toContain('the metrics do harm');
-    variant.effectsOnly = { r: 0.7, mae: 0.0202 };
-    expect(describeFingerprint(weak).join('\n')).toContain('the metrics make no difference');
+  it('refuses one that predicts raw accuracy', () => {
+    const raw = exampleFingerprint({ target: 'acc' });
+    expect(() => checkFingerprint(raw, { metrics: all, methods: ['ties'] })).toThrow(
+      /predicts raw accuracy \(target acc\)/,
+    );
   });
 });

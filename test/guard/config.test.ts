@@ -7,7 +7,6 @@ import { isMap, isPair, isScalar, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { loadConfig, parseConfig, resolveConfig } from '../../src/guard/config.js';
 import { configJsonSchema, configSchema } from '../../src/guard/config-schema.js';
-import { editDistance, nearest } from '../../src/guard/nearest.js';
 import { RULES } from '../../src/guard/rules/index.js';
 import { TERMS } from '../../src/steering/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
@@ -216,26 +215,5 @@ describe('bad input', () => {
       }),
       { seed: 3, numRuns: 300 },
     );
-  });
-});
-
-describe('nearest known word', () => {
-  it('is the least edited one, if near', () => {
-    expect(nearest('belw', ['below', 'bell', 'clearAbove'])).toBe('below');
-    expect(nearest('frobnicate', ['below', 'clearAbove'])).toBeNull();
-  });
-
-  it('edit distance is a metric that counts single edits', () => {
-    const word = fc.string({ maxLength: 8 });
-    fc.assert(
-      fc.property(word, word, word, (a, b, c) => {
-        expect(editDistance(a, a)).toBe(0);
-        expect(editDistance(a, b)).toBe(editDistance(b, a));
-        expect(editDistance(a, c)).toBeLessThanOrEqual(editDistance(a, b) + editDistance(b, c));
-        expect(editDistance(a, `${a}x`)).toBe(1);
-      }),
-      { seed: 4 },
-    );
-    expect(editDistance('kitten', 'sitting')).toBe(3);
   });
 });

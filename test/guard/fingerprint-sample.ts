@@ -9,14 +9,16 @@ export function fingerprintOf(
   const variant: Fingerprint['methods'][string]['variants'][number] = {
     name: 'weights',
     rows: 10,
-    features: [{ name: metric, center: 0, scale: 1, low: -1, high: 1, weight: 0.04 }],
+    penalty: 0.02,
+    features: [{ name: metric, center: 0, scale: 1, low: -1, high: 1, weight: 0.04, range: [0.03, 0.05] }],
     dropped: [],
     intercept: 0.9,
     effects: { mnist: 0.02 },
     effectSpread: 0.01,
-    deviation: 0.02,
+    errors: { deviation: 0.05, offset: 0.04, within: 0.03 },
     intervals: [{ level: 0.8, halfWidth: 0.03 }],
     loto,
+    bootstrap: { level: 0.9, r: [0.4, 0.6], mae: [0.01, 0.03], gain: null },
     combined: null,
     metricsOnly: null,
     effectsOnly: null,
@@ -24,13 +26,13 @@ export function fingerprintOf(
   };
   return {
     format: 'mergeguard-fingerprint',
-    version: 1,
+    version: 2,
     name: 'sample',
     target: 'normalized_acc',
     level: 0.8,
     gradientKinds: { live: null, reference: null },
     methods: Object.fromEntries(
-      methods.map((method) => [method, { rows: 10, selfProbe: null, variants: [variant] }]),
+      methods.map((method) => [method, { rows: 10, selfProbe: null, groups: null, variants: [variant] }]),
     ),
     provenance: {
       architecture: 'none',
@@ -40,8 +42,9 @@ export function fingerprintOf(
       tasks: ['mnist'],
       directed: true,
       tableHash: '',
-      penalty: 0,
+      penalties: 'default',
       seeds: [],
+      notes: [],
     },
     checksum: '',
   };

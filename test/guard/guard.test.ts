@@ -170,7 +170,7 @@ describe('scores', () => {
     const fingerprint = fingerprintOf(['ties', 'weight_avg']);
     const guard = guardOf({}, fingerprint);
     const all = firstValueFrom(guard.events.pipe(toArray()));
-    fingerprint.methods.ties = { rows: 0, selfProbe: null, variants: null as never };
+    fingerprint.methods.ties = { rows: 0, selfProbe: null, groups: null, variants: null as never };
     guard.observe(observation(10));
     await guard.close('done');
     const events = await all;

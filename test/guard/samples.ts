@@ -97,6 +97,7 @@ export function tick(step: number, pair: Partial<PairReport>, change: Partial<Ti
     time: '2026-01-01T00:00:00.000Z',
     step,
     pairs: [{ reference: 'mnist', metrics: {}, reasons: {}, scores: [], ...pair }],
+    pool: [],
     live: { tauNorm: 1, gradientNorm: 1 },
     selfProbe: null,
     cost: {

@@ -22,6 +22,7 @@ const hello: GuardEvent = {
   references: [],
   methods: [],
   fingerprint: null,
+  fingerprintLimits: [],
   coverage: { matched: 0, total: 0, parameters: 0, excluded: [] },
   config: {},
 };

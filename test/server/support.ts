@@ -17,6 +17,7 @@ export function hello(run: string, config: Record<string, unknown> = {}): GuardE
     references: [],
     methods: [],
     fingerprint: null,
+    fingerprintLimits: [],
     coverage,
     config,
   };
@@ -28,6 +29,7 @@ export function tick(run: string, step: number, padding = 0): GuardEvent {
     event: 'tick',
     ...at(run, step),
     pairs: [{ reference: 'x'.repeat(padding), metrics: { angle: 90 }, reasons: {}, scores: [] }],
+    pool: [],
     live: { tauNorm: 1, gradientNorm: null },
     selfProbe: null,
     cost: {
