@@ -61,7 +61,7 @@ export function renderComparison({ within, study, chance, between }: Comparison)
   const rows = [
     ...within.flatMap((each) =>
       kinds().map(([kind, words]) => ({
-        title: `${cut(each.fingerprint, LONGEST_LABEL)}, ${words} (${each.methods} methods)`,
+        title: `${cut(each.fingerprint, LONGEST_LABEL)}, ${words} (${each.methods} ${each.methods === 1 ? 'method' : 'methods'})`,
         ...each[kind],
       })),
     ),

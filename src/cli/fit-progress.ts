@@ -46,7 +46,8 @@ export class FitProgress {
       this.#started = true;
     } else if (tenths > this.#tenths) {
       this.#tenths = tenths;
-      this.#err.write(`  ${10 * tenths} %: ${done} of ${total} fits, ${left}\n`);
+      const line = [`${10 * tenths} %: ${done} of ${total} fits`, ...(done < total ? [left] : [])].join(', ');
+      this.#err.write(`  ${line}\n`);
     }
   }
 

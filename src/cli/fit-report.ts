@@ -66,18 +66,18 @@ export function reportLines(fingerprint: Fingerprint): string[] {
   const { target, methods, mean } = fitReport(fingerprint);
   const names = Object.keys(methods);
   const width = Math.max('merge method'.length, ...names.map((name) => [...name].length));
-  const line = (name: string, cells: readonly string[]) =>
-    `${pad(name, width)}  ${cells.map((cell) => cell.padStart(8)).join('')}`.trimEnd();
+  const line = (name: string, cells: readonly string[], cellWidth = 8) =>
+    `${pad(name, width)}${cells.map((cell) => cell.padStart(cellWidth)).join('')}`.trimEnd();
   return [
     ...wrap(
       '',
       `Predicting ${OUTCOME[target]} on tasks that the fit had not seen (each was left out once). r is the ` +
         'mean correlation inside a fold, mae the mean absolute error in points, held the share of the merges inside ' +
-        'the 80 % interval, null the r of metrics of the wrong tasks: its mean and 95 % point.',
+        'the 80 % interval, null the r that metrics of the wrong tasks alone reach: its mean and 95 % point.',
     ),
     '',
-    line('', ['metrics', 'only', 'effects', 'only', 'both', '', '', 'null', '']),
-    line('merge method', ['r', 'mae', 'r', 'mae', 'r', 'mae', 'held', 'mean r', '95 %']),
+    line('', ['metrics only', 'effects only', 'both'], 16),
+    line('merge method', ['r', 'mae', 'r', 'mae', 'r', 'mae', 'held', 'null', '95 %']),
     ...names.map((name) => line(name, cellsOf(methods[name]))),
     ...(names.length > 1 ? [line('mean', cellsOf(mean))] : []),
     '',

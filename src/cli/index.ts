@@ -5,7 +5,7 @@ import { VERSION } from '../guard/version.js';
 import { MergeguardError } from '../tensors/errors.js';
 import { lazy } from './command.js';
 
-/** Exit codes: 0 done, 1 failed, 2 bad usage; a demo stopped by a signal ends with 128 and the signal's number. */
+/** Exit codes: 0 done, 1 failed, 2 bad usage; a demo or fit stopped by a signal ends with 128 and the signal's number. */
 const FAILED = 1;
 const BAD_USAGE = 2;
 
@@ -19,6 +19,13 @@ const cli = yargs(hideBin(process.argv))
       'demo',
       'Fine-tune a small model under guard, then merge it for real and compare',
       async () => (await import('./demo.js')).demoCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'fit <table>',
+      'Fit a fingerprint on a table of merges that were really made',
+      async () => (await import('./fit.js')).fitCommand,
     ),
   )
   .command(

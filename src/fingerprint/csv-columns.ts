@@ -110,9 +110,10 @@ function unknownColumn(name: string): string {
   return `column ${name} is not known and is left out${meant === null ? '' : `; did you mean ${meant}?`}`;
 }
 
-/** What the column of a slip of the pen was to be, or null. */
+/** The column that was meant by one with a slip of the pen, or null. */
 function nearestColumn(name: string): string | null {
-  const outcomes = ['normalized_acc_', 'acc_'].map((prefix) => name.replace(/^.*acc_/i, prefix));
+  const method = /acc_(.*)$/i.exec(name)?.[1];
+  const outcomes = method === undefined ? [] : [`normalized_acc_${method}`, `acc_${method}`];
   return nearest(name, [...SINGLE, ...FEATURES, ...outcomes]);
 }
 

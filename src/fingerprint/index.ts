@@ -8,8 +8,10 @@ export {
   type FilesComparison,
   STUDY,
 } from './compare.js';
+export { type ParsedTable, parseTable } from './csv.js';
+export { methodCalled, outcomeColumnNames } from './csv-columns.js';
 export { describeFingerprint } from './describe.js';
-export { FEATURE_GROUPS, FEATURES, featureSets } from './feature-sets.js';
+export { FEATURE_GROUPS, FEATURES, type FeatureGroup, featureSets } from './feature-sets.js';
 export { loadFingerprint, parseFingerprint, shippedFingerprints, writeFingerprint } from './file.js';
 export { EFFECTS, type FitOptions, fitFingerprint } from './fit.js';
 export type { GroupRow } from './fit-groups.js';
@@ -21,6 +23,7 @@ export {
   fingerprintJsonSchema,
   fingerprintSchema,
   type MethodFingerprint,
+  type Target,
   type Variant,
 } from './schema.js';
 export {
@@ -34,4 +37,5 @@ export {
 export { solveProgram } from './solve.js';
 export { type PoolOptions, SolverPool, solveInWorker } from './solver-pool.js';
 export { checkTable, type TableRow } from './table.js';
+export { verdictsOf } from './trust.js';
 export { richestVariant } from './weights.js';

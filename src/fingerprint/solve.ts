@@ -6,6 +6,8 @@ import { nearOptimum } from './start.js';
 
 /** largest accepted gap between the objective and its proven lower bound, relative to max(1, objective) */
 const TOLERANCE = 1e-6;
+/** a coefficient is zero under this, in standardised units */
+const ROUNDING = 1e-9;
 /** starts, each from beside where the last one ended, before a program is given up */
 const ATTEMPTS = 5;
 
@@ -30,9 +32,9 @@ export function solveProgram(program: Program): Solution {
       start = beside(start, random);
       continue;
     }
-    const { point, slopes } = solved;
+    const point = withoutRounding(solved.point);
     const value = objective(program, point);
-    const gap = value - certifiedBound(program, slopes, value);
+    const gap = value - certifiedBound(program, solved.slopes, value);
     if (Math.abs(gap) <= TOLERANCE * Math.max(1, value)) {
       return { ...point, objective: value, gap };
     }
@@ -40,6 +42,11 @@ export function solveProgram(program: Program): Solution {
     start = beside(point, random);
   }
   throw new MergeguardError(`${program.label}: the linear program ${found}; ${sizeOf(program)}`);
+}
+
+/** A coefficient that the solver moved back to zero comes out as 1e-11 or so; a weight of that would be asked for. */
+function withoutRounding({ intercept, coefficients }: Point): Point {
+  return { intercept, coefficients: coefficients.map((at) => (Math.abs(at) < ROUNDING ? 0 : at)) };
 }
 
 /**

@@ -13,7 +13,7 @@ describe.concurrent('mergeguard', () => {
   it('lists its commands with --help', async ({ expect }) => {
     const { code, out, err } = await run('--help');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    for (const command of ['demo', 'serve', 'watch [url]', 'doctor']) {
+    for (const command of ['demo', 'fit <table>', 'serve', 'watch [url]', 'doctor']) {
       expect(out).toContain(`mergeguard ${command} `);
     }
   });

@@ -2,20 +2,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TableRow } from '../../src/fingerprint/index.js';
 
-const folder = fileURLToPath(new URL('../../../shared/data/published/', import.meta.url));
+export const publishedFolder = fileURLToPath(new URL('../../../shared/data/published/', import.meta.url));
 
 /** The published tables are not part of the repository; tests that need them are skipped without. */
-export const publishedMissing = !existsSync(folder);
+export const publishedMissing = !existsSync(publishedFolder);
 
 /** Names of the 28 metrics, in the order of the tables. */
 export const publishedMetrics: readonly string[] = publishedMissing
   ? []
-  : readFileSync(`${folder}vit-b-32-adamw.csv`, 'utf8').split('\n', 1)[0].split(',').slice(2, 30);
+  : readFileSync(`${publishedFolder}vit-b-32-adamw.csv`, 'utf8').split(/\r?\n/, 1)[0].split(',').slice(2, 30);
 
 export function publishedRows(table: string): TableRow[] {
-  const [head, ...lines] = readFileSync(`${folder}${table}.csv`, 'utf8')
+  const [head, ...lines] = readFileSync(`${publishedFolder}${table}.csv`, 'utf8')
     .trim()
-    .split('\n')
+    .split(/\r?\n/)
     .map((line) => line.split(','));
   const prefix = 'normalized_acc_';
   return lines.map((cells) => {

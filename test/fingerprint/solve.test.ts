@@ -202,6 +202,15 @@ describe('the linear program', () => {
     expect(coefficients[2]).not.toBe(0);
   });
 
+  it('gives zeros that are zeros', () => {
+    const random = new Random('zeros');
+    for (let round = 0; round < 20; round++) {
+      const { coefficients } = solveProgram(randomProgram(random, 12, 10, 5));
+      expect(coefficients.filter((c) => c !== 0 && Math.abs(c) < 1e-9)).toEqual([]);
+      expect(coefficients).toContain(0);
+    }
+  });
+
   it('gives the same solution again', () => {
     const program = randomProgram(new Random('again'), 60, 20, 8);
     expect(solveProgram(program)).toEqual(solveProgram(program));
@@ -251,6 +260,11 @@ describe('certifiedBound', () => {
       ),
       { seed: 3, numRuns: 200 },
     );
+  });
+
+  it('takes no multiplier for more than one', () => {
+    const program = { label: 'median', design: [[], [], [], []], target: [0, 0, 1, 1], prices: [] };
+    expect(certifiedBound(program, [-2, -2, 2, 2], 0.5)).toBeCloseTo(0.5, 12);
   });
 
   it('is far under the objective for the multipliers of another program, so that a wrong optimum shows', () => {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkTable, type TableRow } from '../../src/fingerprint/index.js';
-import { relabelMetrics } from '../../src/fingerprint/relabel.js';
 import { isDirected } from '../../src/fingerprint/table.js';
-import { syntheticTable, TASKS } from './synthetic.js';
+import { syntheticTable } from './synthetic.js';
 
 const good = syntheticTable();
 
@@ -52,31 +51,5 @@ describe('isDirected', () => {
     expect(isDirected(good)).toBe(false);
     expect(isDirected(withRow({ checkpoint: 3 }))).toBe(true);
     expect(isDirected([...good, { ...good[0], taskA: good[0].taskB, taskB: good[0].taskA }])).toBe(true);
-  });
-});
-
-describe('relabelMetrics', () => {
-  it('moves metrics by one relabelling of the tasks and leaves outcomes alone', () => {
-    const named = good.map((row) => ({
-      ...row,
-      metrics: { a: TASKS.indexOf(row.taskA), b: TASKS.indexOf(row.taskB) },
-    }));
-    const relabelled = relabelMetrics(named, 5);
-    expect(relabelled).toHaveLength(named.length);
-    // task pairs are sent to task pairs by one map without fixed points
-    const seen = new Map<number, Set<number>>();
-    relabelled.forEach((row, i) => {
-      expect(row.outcomes).toEqual(named[i].outcomes);
-      for (const task of [named[i].metrics.a, named[i].metrics.b]) {
-        const images = new Set([row.metrics.a, row.metrics.b]);
-        seen.set(task, new Set([...(seen.get(task) ?? images)].filter((image) => images.has(image))));
-      }
-    });
-    for (const [task, images] of seen) {
-      expect(images.size).toBe(1);
-      expect(images.has(task)).toBe(false);
-    }
-    expect(relabelMetrics(named, 5)).toEqual(relabelled);
-    expect(relabelMetrics(named, 6)).not.toEqual(relabelled);
   });
 });

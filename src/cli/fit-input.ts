@@ -1,0 +1,134 @@
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import {
+  FEATURE_GROUPS,
+  type FeatureGroup,
+  type FitOptions,
+  featureSets,
+  methodCalled,
+  outcomeColumnNames,
+  parseTable,
+  type TableRow,
+  type Target,
+} from '../fingerprint/index.js';
+import { listProblems, MergeguardError, messageOf } from '../tensors/errors.js';
+
+/** Arguments of `fit`, checked as far as that can be done without the table. */
+export interface FitArguments {
+  table: string;
+  out: string;
+  target: Target;
+  methods?: string;
+  features: string;
+  quick: boolean;
+  relabellings?: number;
+  threads: number;
+  name?: string;
+  architecture: string;
+  optimiser: string;
+  gradients: 'calibration' | 'ema';
+  force: boolean;
+  json: boolean;
+}
+
+export interface FitInput {
+  readonly rows: readonly TableRow[];
+  readonly options: FitOptions;
+  /** what a user should know of the table, a sentence each */
+  readonly notices: readonly string[];
+}
+
+export const RELABELLINGS = 20;
+export const QUICK_RELABELLINGS = 5;
+
+/** The names in a comma-separated list. */
+export function namesIn(list: string): string[] {
+  return list.split(',').map((name) => name.trim());
+}
+
+/**
+ * Reads the table and says what is to be fitted on it.
+ *
+ * @throws MergeguardError when the table can't be read or fitted, or lacks a method or every metric that was asked for
+ */
+export async function fitInput(args: FitArguments): Promise<FitInput> {
+  const { target } = args;
+  const { rows, metrics, notices } = parseTable(await readText(args.table), { target, path: args.table });
+  const sets = featureSets(args.features, metrics) ?? {};
+  const absent = absentGroups(args.features, metrics);
+  if (Object.keys(sets).length === 0 && args.features !== 'all') {
+    throw new MergeguardError(
+      `${args.table} has no usable metric of ${args.features}; of others it has: ${metrics.join(', ') || 'none'}`,
+    );
+  }
+  const gradients: readonly string[] = FEATURE_GROUPS.gradients;
+  const file = basename(args.table);
+  return {
+    rows,
+    notices: [...notices, ...absent],
+    options: {
+      name: args.name ?? (basename(file, extname(file)) || file),
+      target,
+      methods: args.methods === undefined ? undefined : askedMethods(args.methods, rows, args),
+      featureSets: sets,
+      penalties: args.quick ? 'default' : 'nested',
+      relabellings: args.relabellings ?? (args.quick ? QUICK_RELABELLINGS : RELABELLINGS),
+      gradientKind: Object.values(sets)
+        .flat()
+        .some((name) => gradients.includes(name))
+        ? args.gradients
+        : null,
+      provenance: {
+        architecture: args.architecture,
+        optimiser: args.optimiser,
+        source: `the table ${file}`,
+        notes: notices,
+      },
+    },
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new MergeguardError(`the table ${path} can not be read: ${messageOf(error)}`);
+  }
+}
+
+/** @throws MergeguardError naming the columns that were looked for and the methods that there are */
+function askedMethods(
+  list: string,
+  rows: readonly TableRow[],
+  { table, target }: Pick<FitArguments, 'table' | 'target'>,
+): string[] {
+  const methods = [...new Set(namesIn(list).map(methodCalled))];
+  const known = Object.keys(rows[0].outcomes).filter((method) =>
+    rows.some((row) => row.outcomes[method] !== null),
+  );
+  const problems = methods
+    .filter((method) => !known.includes(method))
+    .map((method) => {
+      const columns = outcomeColumnNames(target, method).join(' or ');
+      return `merge method ${method}: there is no column ${columns} with values`;
+    });
+  if (problems.length > 0) {
+    problems.push(`methods that there are: ${known.join(', ') || 'none'}`);
+    throw new MergeguardError(
+      listProblems(`${table} does not have every method that was asked for:`, problems),
+    );
+  }
+  return methods;
+}
+
+/** Groups that were asked for and of which the table has no metric: streams that offer them gain nothing by it. */
+function absentGroups(features: string, metrics: readonly string[]): string[] {
+  const asked = features === 'all' ? Object.keys(FEATURE_GROUPS) : features.split('+');
+  const absent = asked.filter(
+    (group) => !FEATURE_GROUPS[group as FeatureGroup].some((name) => metrics.includes(name)),
+  );
+  if (absent.length === Object.keys(FEATURE_GROUPS).length) {
+    return ['the table has no usable metric: predictions come from reference effects alone'];
+  }
+  return absent.map((group) => `the table has no usable metric of the group ${group}`);
+}
