@@ -87,8 +87,50 @@ export function tableProblems(rows: readonly TableRow[], places: TablePlaces = I
       );
     }
   });
-  const size = sizeProblem(rows);
+  problems.push(...reversedPairs(rows, places, sides));
+  const size = sizeProblem(rows) ?? foldProblem(rows);
   return size === null ? problems : [...problems, size];
+}
+
+/**
+ * A table has its pairs in one order, or both orders of them, which makes it a directed one. A few that stand there
+ * twice, the other way round, are a mistake that would turn it into one.
+ */
+function reversedPairs(rows: readonly TableRow[], places: TablePlaces, sides: string): string[] {
+  if (rows.some(({ checkpoint }) => checkpoint !== undefined)) {
+    return [];
+  }
+  const first = new Map<string, number>();
+  const reversed: string[] = [];
+  rows.forEach(({ taskA, taskB }, i) => {
+    const other = first.get(JSON.stringify([taskB, taskA]));
+    if (other !== undefined && taskA !== taskB) {
+      reversed.push(
+        `${places.row(i)} (${taskA}, ${taskB}): the pair of ${places.row(other)} the other way round (${sides}); ` +
+          'give every pair once, or most of them in both orders',
+      );
+    }
+    first.set(JSON.stringify([taskA, taskB]), i);
+  });
+  return reversed.length * 4 < rows.length ? reversed : [];
+}
+
+/** Fewer rows say nothing of a program. */
+const LEAST_LEFT = 3;
+
+/** Every task is left out of the fit once, the live ones in a directed table: something must be left then. */
+function foldProblem(rows: readonly TableRow[]): string | null {
+  const folds = isDirected(rows) ? [...new Set(rows.map(({ taskA }) => taskA))] : tasksOf(rows);
+  for (const fold of folds) {
+    const left = rows.filter(({ taskA, taskB }) => taskA !== fold && taskB !== fold).length;
+    if (left < LEAST_LEFT) {
+      return (
+        `without ${fold} only ${left} of ${rows.length} rows are left; every task is left out of the fit once, so ` +
+        `at least ${LEAST_LEFT} must be: merge the other tasks with each other too`
+      );
+    }
+  }
+  return null;
 }
 
 function outsideRange(accuracy: number): string {

@@ -9,12 +9,17 @@ function withRow(change: Partial<TableRow>): TableRow[] {
   return [{ ...good[0], ...change }, ...good.slice(1)];
 }
 
+function reversed(row: TableRow): TableRow {
+  return { ...row, taskA: row.taskB, taskB: row.taskA };
+}
+
 describe('checkTable', () => {
   it('takes a good table, null cells, and a pair repeated at other checkpoints', () => {
     expect(() => checkTable(good)).not.toThrow();
     expect(() => checkTable(withRow({ metrics: { signal: null }, outcomes: { ties: null } }))).not.toThrow();
     const late = good.map((row) => ({ ...row, checkpoint: 100 }));
     expect(() => checkTable([...good, ...late])).not.toThrow();
+    expect(() => checkTable([...good, ...good.map(reversed)])).not.toThrow();
   });
 
   it.each<[string, TableRow[], RegExp]>([
@@ -35,6 +40,16 @@ describe('checkTable', () => {
       /row 1 .*column signal: NaN is not a finite/,
     ],
     ['an infinite metric', withRow({ metrics: { signal: 1 / 0 } }), /column signal: Infinity/],
+    [
+      'a pair that stands there again the other way round',
+      [...good, reversed(good[2])],
+      /row 22 \(dog, ant\): the pair of row 3 the other way round/,
+    ],
+    [
+      'a task that is in every pair',
+      Array.from({ length: 12 }, (_, i) => ({ ...good[0], taskA: 'hub', taskB: `task ${i}` })),
+      /without hub only 0 of 12 rows are left.*merge the other tasks with each other too/,
+    ],
     ['a bad self-probe', withRow({ selfProbe: -1 }), /column selfProbe: -1 is not an accuracy ratio/],
   ])('refuses %s', (_, rows, message) => {
     expect(() => checkTable(rows)).toThrow(message);
@@ -50,6 +65,6 @@ describe('isDirected', () => {
   it('is true with checkpoints or with a pair in both orders', () => {
     expect(isDirected(good)).toBe(false);
     expect(isDirected(withRow({ checkpoint: 3 }))).toBe(true);
-    expect(isDirected([...good, { ...good[0], taskA: good[0].taskB, taskB: good[0].taskA }])).toBe(true);
+    expect(isDirected([...good, reversed(good[0])])).toBe(true);
   });
 });

@@ -32,7 +32,15 @@ export function fingerprintOf(
     level: 0.8,
     gradientKinds: { live: null, reference: null },
     methods: Object.fromEntries(
-      methods.map((method) => [method, { rows: 10, selfProbe: null, groups: null, variants: [variant] }]),
+      methods.map((method) => [
+        method,
+        {
+          rows: 10,
+          selfProbe: null,
+          groups: null,
+          variants: [variant, { ...variant, name: 'effects', features: [] }],
+        },
+      ]),
     ),
     provenance: {
       architecture: 'none',
