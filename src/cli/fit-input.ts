@@ -62,6 +62,9 @@ export async function fitInput(args: FitArguments): Promise<FitInput> {
     );
   }
   const gradients: readonly string[] = FEATURE_GROUPS.gradients;
+  const hasGradients = Object.values(sets)
+    .flat()
+    .some((name) => gradients.includes(name));
   const file = basename(args.table);
   return {
     rows,
@@ -73,11 +76,9 @@ export async function fitInput(args: FitArguments): Promise<FitInput> {
       featureSets: sets,
       penalties: args.quick ? 'default' : 'nested',
       relabellings: args.relabellings ?? (args.quick ? QUICK_RELABELLINGS : RELABELLINGS),
-      gradientKind: Object.values(sets)
-        .flat()
-        .some((name) => gradients.includes(name))
-        ? args.gradients
-        : null,
+      gradientKind: hasGradients ? args.gradients : null,
+      // a reference is a finished model: its gradient is taken on calibration samples, whatever the live one is
+      referenceGradientKind: hasGradients ? 'calibration' : null,
       provenance: {
         architecture: args.architecture,
         optimiser: args.optimiser,

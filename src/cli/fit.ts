@@ -80,7 +80,8 @@ export const fitCommand: Command<FitArguments> = {
         gradients: {
           choices: ['calibration', 'ema'] as const,
           default: 'calibration' as const,
-          describe: "What the table's gradient metrics were taken on",
+          describe:
+            "How task_a's gradients were taken: on calibration samples, or averaged in training (ema, as a run streams them)",
         },
         force: { type: 'boolean', default: false, describe: 'Overwrite a file that is there already' },
         json: { type: 'boolean', default: false, describe: 'Print one JSON object on standard output' },

@@ -1,19 +1,26 @@
 import { listProblems, MergeguardError } from '../tensors/index.js';
-import { missingFeatures } from './availability.js';
-import type { Fingerprint } from './schema.js';
+import { type GradientKinds, gradientMismatch, missingFeatures } from './availability.js';
+import { type Fingerprint, isGradientMetric } from './schema.js';
+
+export interface StreamOffer {
+  /** names of the metrics that the stream can offer */
+  readonly metrics: readonly string[];
+  /** merge methods that are to be scored */
+  readonly methods: readonly string[];
+  /** of the gradients that it starts with */
+  readonly gradientKinds: GradientKinds;
+}
 
 /**
  * Holds a fingerprint against what a stream can offer, before the first step.
  *
- * @param metrics names of the metrics that the stream can offer
- * @param methods merge methods that are to be scored
  * @returns what is limited though it works, a sentence each
  * @throws MergeguardError when it predicts something else than normalised accuracy, a method is not in it, or none of
  *   its variants with metrics can be used, naming the metrics that are missing
  */
 export function checkFingerprint(
   fingerprint: Fingerprint,
-  { metrics, methods }: { readonly metrics: readonly string[]; readonly methods: readonly string[] },
+  { metrics, methods, gradientKinds }: StreamOffer,
 ): string[] {
   const offered = new Set(metrics);
   const problems: string[] = [];
@@ -45,6 +52,15 @@ export function checkFingerprint(
           `since the stream does not offer ${missing[0].join(', ')}`,
       );
     }
+  }
+  const mismatch = gradientMismatch(fingerprint, gradientKinds);
+  const weighsGradients = methods.some((method) =>
+    fingerprint.methods[method]?.variants.some(({ features }) =>
+      features.some(({ name, weight }) => weight !== 0 && offered.has(name) && isGradientMetric(name)),
+    ),
+  );
+  if (mismatch !== null && weighsGradients) {
+    limits.push(`gradient metrics are not used: ${mismatch}`);
   }
   if (problems.length > 0) {
     throw new MergeguardError(

@@ -27,7 +27,7 @@ export function describeWeights({ features }: Variant, signal: boolean | null): 
     ...wrap(
       '  ',
       `Weights of ${weighted.length} among ${features.length} metrics, in points for one interquartile range of the ` +
-        `metric, in brackets over the fits without one task.${warning}`,
+        `metric, in brackets over this fit and those without one task.${warning}`,
     ),
     '  Raises the prediction:',
     ...weightLines(weighted.filter(({ weight }) => weight > 0)),

@@ -16,8 +16,8 @@ export function describeFingerprint(fingerprint: Fingerprint): string[] {
     ...wrap(
       '',
       'How far off it is on tasks that it has not seen: each task was left out of the fit once. Errors are mean ' +
-        "absolute ones in points (hundredths of accuracy). Of a method's variants the one that did best is " +
-        'described, which flatters it a little.',
+        "absolute ones in points (hundredths of accuracy). Of a method's variants the one with most metrics is " +
+        'described.',
     ),
     ...summary(fingerprint),
     ...Object.entries(methods).flatMap(([method, fitted]) => ['', ...describeMethod(method, fitted, level)]),
@@ -119,7 +119,7 @@ function describeMethod(
     ...(groups === null ? [] : [describeGroups(groups)]),
   ];
   return [
-    `${method}: ${rows} merges, by the variant "${first.name}"`,
+    `${method}: ${first.rows === rows ? '' : `${first.rows} of `}${rows} merges, by the variant "${first.name}"`,
     '  How far to trust it:',
     ...trust.flatMap((sentence) => wrap('  - ', sentence)),
     ...describeWeights(first, verdictsOf(first).signal),

@@ -1,5 +1,5 @@
 import { Random } from '../tensors/index.js';
-import { absoluteResiduals, byFold, type HeldOut, residuals } from './cross-validate.js';
+import { absoluteResiduals, byFold, type HeldOut } from './cross-validate.js';
 import type { Bootstrap, Errors, Figures } from './schema.js';
 import { conformalHalfWidth, correlation, mean, quantile, rootMeanSquare } from './statistics.js';
 
@@ -8,14 +8,22 @@ export function figuresOf(heldOut: readonly HeldOut[]): Figures {
   return summarise([...byFold(heldOut).values()].map(foldFigures));
 }
 
-/** What the held-out rows are off by, split into what a whole fold has in common and the rest. */
+/**
+ * What the held-out rows are off by, split into what a whole run has in common and the rest. A run is one held-out
+ * model: a task, in a table with checkpoints a task at one of them.
+ */
 export function errorsOf(heldOut: readonly HeldOut[]): Errors {
-  const folds = [...byFold(heldOut).values()].map(residuals);
-  const deviation = rootMeanSquare(folds.flat());
-  const freedom = Math.max(1, heldOut.length - folds.length);
-  const squares = folds.map((fold) => {
-    const centre = mean(fold);
-    return fold.reduce((sum, residual) => sum + (residual - centre) ** 2, 0);
+  const byRun = new Map<string, number[]>();
+  for (const { fold, example, predicted } of heldOut) {
+    const run = JSON.stringify([fold, example.checkpoint]);
+    byRun.set(run, [...(byRun.get(run) ?? []), predicted - example.outcome]);
+  }
+  const runs = [...byRun.values()];
+  const deviation = rootMeanSquare(runs.flat());
+  const freedom = Math.max(1, heldOut.length - runs.length);
+  const squares = runs.map((run) => {
+    const centre = mean(run);
+    return run.reduce((sum, residual) => sum + (residual - centre) ** 2, 0);
   });
   const within = Math.min(deviation, Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / freedom));
   return { deviation, offset: Math.sqrt(deviation ** 2 - within ** 2), within };

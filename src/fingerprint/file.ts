@@ -14,13 +14,15 @@ const MOST_PROBLEMS = 10;
 /**
  * Reads and checks a fingerprint.
  *
- * @param nameOrPath a bare name is one that is shipped (`demo`), anything with a slash or `.json` is a path
+ * @param nameOrPath a bare name is one that is shipped (`demo`), or else a file of that name; anything with a slash or
+ *   `.json` is a path
  * @throws MergeguardError for an unknown name (listing the shipped ones) or a missing, malformed, tampered,
  *   newer or older file
  */
 export async function loadFingerprint(nameOrPath: string): Promise<Fingerprint> {
   const bare = !/[\\/]|\.json$/.test(nameOrPath);
-  const path = bare ? join(shippedFolder(), `${nameOrPath}.json`) : nameOrPath;
+  const shipped = join(shippedFolder(), `${nameOrPath}.json`);
+  const path = bare && (existsSync(shipped) || !existsSync(nameOrPath)) ? shipped : nameOrPath;
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -2,6 +2,7 @@ import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
 import { fitGroups, type GroupRow, groupFits, groupsOf } from './fit-groups.js';
 import { Fitter, type FitterOptions } from './fitter.js';
+import { Gate } from './gate.js';
 import {
   defaultPenalties,
   METRICS_ONLY_GRID,
@@ -23,7 +24,7 @@ import {
   type Target,
 } from './schema.js';
 import { fitSelfProbe, selfProbeExamples, selfProbePrograms } from './self-probe.js';
-import { type PoolOptions, SolverPool } from './solver-pool.js';
+import { DEFAULT_THREADS, type PoolOptions, SolverPool } from './solver-pool.js';
 import { checkTable, isDirected, type NumberedRow, sizeProblem, type TableRow, tasksOf } from './table.js';
 import { fitVariant, type VariantOptions, variantFits } from './variant.js';
 
@@ -91,6 +92,7 @@ export async function fitFingerprint(rows: readonly TableRow[], options: FitOpti
   let done = 0;
   const fits: FitterOptions = {
     solve: options.solve ?? ((program) => (pool as SolverPool).solve(program)),
+    gate: new Gate(4 * (options.pool?.threads ?? DEFAULT_THREADS)),
     onFit: (label) => {
       done++;
       options.onProgress?.({ done, total, label });
@@ -170,10 +172,6 @@ function planMethod(
       for (const plan of plans) {
         variants.push(await fitVariant(plan, settings, fits, chosen, selfProbe?.heldOut ?? null));
       }
-      // The one that did best on tasks it had not seen is asked first; without metrics only where nothing else can be.
-      variants.sort(
-        (a, b) => Number(a.name === EFFECTS) - Number(b.name === EFFECTS) || a.loto.mae - b.loto.mae,
-      );
       return {
         rows: rows.filter((row) => typeof row.outcomes[method] === 'number').length,
         selfProbe: selfProbe?.fit ?? null,
@@ -214,6 +212,9 @@ function checkOptions(rows: readonly NumberedRow[], methods: readonly string[], 
     problems.push('the table has no outcome of any merge method');
   }
   for (const method of methods) {
+    if (method === '__proto__') {
+      problems.push('no merge method can be called __proto__');
+    }
     if (!known.includes(method)) {
       problems.push(`merge method ${method} is not in the table; there are: ${known.join(', ')}`);
       continue;
@@ -222,7 +223,9 @@ function checkOptions(rows: readonly NumberedRow[], methods: readonly string[], 
       const plan = planVariant(name, method, rows, features);
       const size = sizeProblem(plan.rows);
       if (size !== null) {
-        problems.push(`${method}, ${name}: rows with everything that is needed: ${size}`);
+        problems.push(
+          `${method}, ${name}: rows with everything that is needed: ${size} (or leave ${method} out of the methods)`,
+        );
       } else if (name !== EFFECTS && plan.features.length === 0) {
         problems.push(`${method}, ${name}: the table has none of its metrics (${features.join(', ')})`);
       }

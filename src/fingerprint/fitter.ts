@@ -1,3 +1,4 @@
+import type { Gate } from './gate.js';
 import {
   type Example,
   fitLinear,
@@ -14,6 +15,8 @@ export interface Fitted {
 
 export interface FitterOptions {
   readonly solve: (program: Program) => Promise<Solution>;
+  /** lets so many fits through at a time: a program is large, and there are tens of thousands */
+  readonly gate: Gate;
   /** told after every fit */
   readonly onFit: (label: string) => void;
 }
@@ -40,7 +43,8 @@ export class Fitter {
     without: readonly string[],
   ): Promise<Fitted> {
     const label = without.length === 0 ? options.label : `${options.label}, without ${without.join(' and ')}`;
-    const key = JSON.stringify([options.label, options.withEffects, options.penalty, ...[...without].sort()]);
+    const { features, withEffects, penalty } = options;
+    const key = JSON.stringify([options.label, features, withEffects, penalty, ...[...without].sort()]);
     let fitted = this.#made.get(key);
     if (fitted === undefined) {
       fitted = this.#make(examples, { ...options, label });
@@ -52,7 +56,8 @@ export class Fitter {
   }
 
   async #make(examples: readonly Example[], options: Omit<LinearOptions, 'solve'>): Promise<Fitted> {
-    const model = await fitLinear(examples, { ...options, solve: this.#options.solve });
+    const { gate, solve } = this.#options;
+    const model = await gate.through(() => fitLinear(examples, { ...options, solve }));
     return { model, predict: (example) => predictLinear(model, options.features, example) };
   }
 }

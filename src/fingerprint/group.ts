@@ -1,4 +1,5 @@
 import type { Fingerprint, MethodFingerprint, Variant } from './schema.js';
+import { normalHalfWidth } from './statistics.js';
 import { HIGHEST_ACCURACY } from './table.js';
 
 /** A predicted merge of the live model with several references at once. */
@@ -37,7 +38,7 @@ export function groupOutcome(pairs: number, models: number, growth: number): num
  * Predicts the merge of the live model with all references at once: from the scores of its own pairs, and from
  * effects for the pairs of references with each other. How much more a group loses than its pairs is not in a table
  * of pairs: where the fingerprint was not fitted on groups too, only the mean of the pairs is given, which ranks
- * groups but is higher than what comes out.
+ * groups but is higher than what comes out. Merge probes move the pairs and with them the group, whose interval stays.
  *
  * @param predicted of the live model with each reference by this method, as scorePair gives it
  */
@@ -69,8 +70,14 @@ export function scoreGroup(
         'the fingerprint was fitted on pairs only: it ranks groups by their pairs and does not know their level',
     };
   }
-  const value = groupOutcome(pairs, references.length + 1, groups.growth);
-  const half = groups.intervals.find((interval) => interval.level === level)?.halfWidth ?? Number.NaN;
+  const models = references.length + 1;
+  const value = groupOutcome(pairs, models, groups.growth);
+  // Every reference that the fit does not know adds its effect, as far as effects spread.
+  const { effects, effectSpread } = effectsVariant({ variants });
+  const unknowns = references.filter((reference) => !Object.hasOwn(effects, reference)).length;
+  const spread = (models - 1) ** groups.growth * (2 / models) * Math.sqrt(unknowns) * effectSpread;
+  const fitted = groups.intervals.find((interval) => interval.level === level)?.halfWidth ?? Number.NaN;
+  const half = Math.hypot(fitted, spread * normalHalfWidth(level));
   const cut = (bound: number) => Math.min(HIGHEST_ACCURACY, Math.max(0, bound));
   return { ...unknown, pairs, value: cut(value), low: cut(value - half), high: cut(value + half) };
 }

@@ -35,7 +35,7 @@ export {
   scorePair,
 } from './score.js';
 export { solveProgram } from './solve.js';
-export { type PoolOptions, SolverPool, solveInWorker } from './solver-pool.js';
+export { type PoolOptions, SolverPool } from './solver-pool.js';
 export { checkTable, type TableRow } from './table.js';
 export { verdictsOf } from './trust.js';
 export { richestVariant } from './weights.js';

@@ -8,6 +8,8 @@ export interface Example {
   readonly id: number;
   readonly taskA: string;
   readonly taskB: string;
+  /** of task A's model: rows with the same one share its run, and what that is off by */
+  readonly checkpoint: string | number | null;
   readonly values: readonly number[];
   readonly outcome: number;
 }

@@ -42,6 +42,7 @@ export function examplesOf(rows: readonly NumberedRow[], { method, features }: V
     id: row.id,
     taskA: row.taskA,
     taskB: row.taskB,
+    checkpoint: row.checkpoint ?? null,
     values: features.map((feature) => row.metrics[feature] as number),
     outcome: row.outcomes[method] as number,
   }));

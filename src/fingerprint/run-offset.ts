@@ -31,6 +31,9 @@ export interface Correction {
  * reference that was itself probed, the part pair / (pair + b) of what its observation still differs is its own.
  * O(number of probes).
  *
+ * Sampling errors are taken as independent. Those of one run share the live task's samples, about half of each, so with
+ * many references the interval is somewhat too narrow.
+ *
  * @param probes one a reference, of one merge method
  */
 export function correctByProbes(

@@ -17,7 +17,7 @@ const featureSchema = z.strictObject({
   low: z.number(),
   high: z.number(),
   weight: z.number(),
-  /** smallest and largest weight among the fits without one task */
+  /** smallest and largest weight among this fit and those without one task */
   range: z.tuple([z.number(), z.number()]),
 });
 
@@ -30,7 +30,7 @@ const figuresSchema = z.strictObject({ r: nullable, mae: z.number() });
 /** coverage: of the interval of the fingerprint's level. */
 const lotoSchema = figuresSchema.extend({ coverage: nullable });
 
-/** Of the LOTO residuals: root mean square, and its two parts, what a held-out task has in common and the rest. */
+/** Of the LOTO residuals: root mean square, and its two parts, what a held-out run has in common and the rest. */
 const errorsSchema = z.strictObject({
   deviation: z.number().nonnegative(),
   offset: z.number().nonnegative(),
@@ -74,7 +74,10 @@ const variantSchema = z.strictObject({
     .nullable(),
   /** LOTO of effects without features, on the same rows */
   effectsOnly: figuresSchema.nullable(),
-  /** metricsOnly's r with the metrics of the wrong tasks: mean and 95 % point over `count` relabellings */
+  /**
+   * metricsOnly's r with the metrics of the wrong tasks: mean and 95 % point over `count` relabellings, at the penalties
+   * that were chosen with the right ones
+   */
   null: z.strictObject({ count: z.number().int(), meanR: nullable, r95: nullable }).nullable(),
 });
 
@@ -106,7 +109,7 @@ const methodSchema = z.strictObject({
   selfProbe: selfProbeSchema.nullable(),
   /** null where it was fitted on pairs only */
   groups: groupSchema.nullable(),
-  /** the best on held-out tasks first; the last one has no features and always applies */
+  /** most features first, and asked in that order; the last one has none and always applies */
   variants: z.array(variantSchema).min(1),
 });
 

@@ -49,8 +49,8 @@ export const MERGE_PROBES_FEATURE = 'merge probes';
 /**
  * Predicts the normalised accuracy of merging the live model with one reference.
  *
- * The first variant whose weighted metrics are all there is used, the best on held-out tasks being first; where there is none, the reference's
- * effect alone. The live task always has the effect of a typical one, 0. A reference that the fit did not know has it
+ * The first variant whose weighted metrics are all there is used, the one with most metrics being first; where there is
+ * none, the reference's effect alone. The live task always has the effect of a typical one, 0. A reference that the fit did not know has it
  * too, and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
  * was taken, both predictions are combined by inverse variance; merge probes shift the result and tighten the
  * interval (correctByProbes). value, low and high are cut to 0..1.2, the range that outcomes of a table may have.

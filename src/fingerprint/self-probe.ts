@@ -32,6 +32,7 @@ export function selfProbeExamples(rows: readonly NumberedRow[], method: string):
     id: row.id,
     taskA: row.taskA,
     taskB: row.taskB,
+    checkpoint: row.checkpoint ?? null,
     values: [row.selfProbe as number],
     outcome: row.outcomes[method] as number,
   }));

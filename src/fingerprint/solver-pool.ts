@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { MergeguardError } from '../tensors/index.js';
 import type { Program, Solution } from './program.js';
 
+export const DEFAULT_THREADS = 2;
+
 export interface PoolOptions {
   /** worker threads; defaults to 2 */
   readonly threads?: number;
@@ -31,7 +33,7 @@ export class SolverPool {
   readonly #idle: Worker[] = [];
   #closed = false;
 
-  constructor({ threads = 2, timeLimitSeconds = 60 }: PoolOptions = {}) {
+  constructor({ threads = DEFAULT_THREADS, timeLimitSeconds = 60 }: PoolOptions = {}) {
     this.#threads = threads;
     this.#limit = timeLimitSeconds;
   }
@@ -112,16 +114,6 @@ export class SolverPool {
     this.#running.delete(worker);
     clearTimeout(job?.timer);
     return job;
-  }
-}
-
-/** One program in a thread of its own. */
-export async function solveInWorker(program: Program, options: PoolOptions = {}): Promise<Solution> {
-  const pool = new SolverPool({ ...options, threads: 1 });
-  try {
-    return await pool.solve(program);
-  } finally {
-    await pool.close();
   }
 }
 

@@ -26,6 +26,9 @@ export const LEAST_ROWS = 10;
 /** normalised accuracies may pass 1, but one above this is a mistake in the table */
 export const HIGHEST_ACCURACY = 1.2;
 
+/** As a key of a JSON object it would be lost. */
+const UNUSABLE = '__proto__';
+
 /** How the problems of a table name their places. */
 export interface TablePlaces {
   /** a row by its index */
@@ -61,6 +64,14 @@ export function tableProblems(rows: readonly TableRow[], places: TablePlaces = I
   const sides = `columns ${places.taskA} and ${places.taskB}`;
   rows.forEach((row, i) => {
     const at = `${places.row(i)} (${row.taskA}, ${row.taskB})`;
+    for (const [column, task] of [
+      [places.taskA, row.taskA],
+      [places.taskB, row.taskB],
+    ]) {
+      if (task === UNUSABLE) {
+        problems.push(`${at}, column ${column}: no task can be called ${UNUSABLE}`);
+      }
+    }
     if (row.taskA === row.taskB) {
       problems.push(`${at}: a pair of a task with itself (${sides})`);
     }
@@ -87,8 +98,8 @@ export function tableProblems(rows: readonly TableRow[], places: TablePlaces = I
       );
     }
   });
-  problems.push(...reversedPairs(rows, places, sides));
-  const size = sizeProblem(rows) ?? foldProblem(rows);
+  problems.push(...reversedPairs(rows, places, sides), ...missingCheckpoints(rows, places));
+  const size = sizeProblem(rows);
   return size === null ? problems : [...problems, size];
 }
 
@@ -115,6 +126,17 @@ function reversedPairs(rows: readonly TableRow[], places: TablePlaces, sides: st
   return reversed.length * 4 < rows.length ? reversed : [];
 }
 
+/** A single checkpoint would make the table a directed one. */
+function missingCheckpoints(rows: readonly TableRow[], places: TablePlaces): string[] {
+  const without = rows.flatMap(({ checkpoint }, i) => (checkpoint === undefined ? [i] : []));
+  return without.length === 0 || without.length === rows.length
+    ? []
+    : [
+        `${without.length} of ${rows.length} rows have no checkpoint, the first is ${places.row(without[0])}; ` +
+          'give it in every row or in none',
+      ];
+}
+
 /** Fewer rows say nothing of a program. */
 const LEAST_LEFT = 3;
 
@@ -135,13 +157,17 @@ function foldProblem(rows: readonly TableRow[]): string | null {
 
 function outsideRange(accuracy: number): string {
   const text = `accuracy ${accuracy} is outside 0..${HIGHEST_ACCURACY}`;
-  return accuracy > HIGHEST_ACCURACY && accuracy <= 100 * HIGHEST_ACCURACY
+  return accuracy > 2 && accuracy <= 100 * HIGHEST_ACCURACY
     ? `${text}; it looks like per cent, write ${Number((accuracy / 100).toPrecision(12))}`
     : text;
 }
 
 /** What is missing for a fit, or null. */
 export function sizeProblem(rows: readonly TableRow[]): string | null {
+  return countProblem(rows) ?? foldProblem(rows);
+}
+
+function countProblem(rows: readonly TableRow[]): string | null {
   const tasks = tasksOf(rows).length;
   const pairs = new Set(rows.map((row) => JSON.stringify([row.taskA, row.taskB].sort()))).size;
   return tasks < LEAST_TASKS || pairs < LEAST_ROWS

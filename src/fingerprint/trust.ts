@@ -1,17 +1,21 @@
-import { correlation, percent, points, pointsRange } from './lines.js';
+import { correlation, percent, points, pointsRange, signedPoints } from './lines.js';
 import type { Variant } from './schema.js';
 
 /** What the metrics do beside effects, and whether metrics alone know more than who the partner is. */
 export interface Verdicts {
   /** null where the variant has no metrics */
   readonly gain: 'help' | 'make no difference' | 'do harm' | null;
-  /** null where it was not tried */
+  /** null where it was not tried, or too seldom to say */
   readonly signal: boolean | null;
 }
 
+/** With fewer relabellings the 95 % point is about the largest of them, and one noise in a few passes it. */
+const LEAST_RELABELLINGS = 19;
+
 /** By the bootstrap interval, not by the figure alone: a gain whose interval spans zero is none. */
 export function verdictsOf({ bootstrap, metricsOnly, null: nulls }: Variant): Verdicts {
-  const tried = metricsOnly !== null && nulls !== null && nulls.r95 !== null;
+  const tried =
+    metricsOnly !== null && nulls !== null && nulls.r95 !== null && nulls.count >= LEAST_RELABELLINGS;
   return {
     gain: bootstrap.gain === null ? null : gainVerdict(bootstrap.gain),
     signal: tried ? metricsOnly.r !== null && metricsOnly.r > (nulls.r95 as number) : null,
@@ -53,8 +57,8 @@ export function describeTrust(variant: Variant): string[] {
     const change = effectsOnly.mae - loto.mae;
     lines.push(
       `effects alone, without metrics, are off by ${points(effectsOnly.mae)}: the metrics ${gain} ` +
-        `(${points(Math.abs(change))} ${change < 0 ? 'worse' : 'better'}; ${pointsRange(bootstrap.gain)} ` +
-        `better in ${percent(bootstrap.level)} of resamples)`,
+        `(${signedPoints(change)}; ${signedPoints(bootstrap.gain[0])} to ${signedPoints(bootstrap.gain[1])} in ` +
+        `${percent(bootstrap.level)} of resamples; more than 0 is better)`,
     );
   }
   if (metricsOnly !== null) {
@@ -67,8 +71,14 @@ export function describeTrust(variant: Variant): string[] {
 }
 
 function againstNull(nulls: Variant['null'], signal: boolean | null): string {
-  if (nulls === null || signal === null) {
+  if (nulls === null || nulls.r95 === null) {
     return 'metrics of the wrong tasks were not tried, so whether that is more than recognising the partner is unknown';
+  }
+  if (signal === null) {
+    return (
+      `with metrics of the wrong tasks r is ${correlation(nulls.meanR)}; ${nulls.count} relabellings are too few to ` +
+      `say whether they carry signal, ${LEAST_RELABELLINGS} are needed`
+    );
   }
   const verdict = signal
     ? 'there is signal in them'

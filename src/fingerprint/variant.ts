@@ -105,7 +105,10 @@ export async function fitVariant(
     name: plan.name,
     rows: examples.length,
     penalty: penalties.withEffects.all,
-    features: model.features.map((feature) => ({ ...feature, range: weightRange(feature.name, foldModels) })),
+    features: model.features.map((feature) => ({
+      ...feature,
+      range: weightRange(feature.name, [model, ...foldModels]),
+    })),
     dropped: [...plan.dropped, ...constant],
     intercept: model.intercept,
     effects: { ...model.effects },

@@ -2,14 +2,6 @@ import type { MethodFingerprint, Variant } from './schema.js';
 
 export type Weights = ReadonlyMap<string, number>;
 
-/** A solver's zeros come out as 1e-10; what is left out here would show as 0.00 points. */
-const LEAST_WEIGHT = 1e-7;
-
-/** False for a weight that is zero but for the solver's rounding. */
-export function carriesWeight(weight: number): boolean {
-  return Math.abs(weight) > LEAST_WEIGHT;
-}
-
 /** Of the program with effects, by metric: those that carry weight, largest first; of equals, by name. */
 export function weightsOf({ features }: Variant): Weights {
   return ordered(features.map(({ name, weight }) => [name, weight]));
@@ -28,7 +20,7 @@ export function richestVariant({ variants }: MethodFingerprint): Variant {
 function ordered(weights: readonly (readonly [string, number])[]): Weights {
   return new Map(
     weights
-      .filter(([, weight]) => carriesWeight(weight))
+      .filter(([, weight]) => weight !== 0)
       .sort(([nameA, a], [nameB, b]) => Math.abs(b) - Math.abs(a) || (nameA < nameB ? -1 : 1)),
   );
 }

@@ -49,11 +49,15 @@ interface Chosen {
   readonly limits: string[];
 }
 
+/** A run averages its own gradients; a reference is finished, its gradient is taken on calibration samples. */
+const STREAMED_GRADIENTS = { live: 'ema', reference: 'calibration' };
+
 const NO_SCORES: Chosen = { methods: [], limits: [] };
 
 function chosenMethods(config: GuardConfig, fingerprint: Fingerprint): Chosen {
   const methods = config.methods === 'all' ? Object.keys(fingerprint.methods) : [...new Set(config.methods)];
-  return { methods, limits: checkFingerprint(fingerprint, { metrics: metricNames, methods }) };
+  const offer = { metrics: metricNames, methods, gradientKinds: STREAMED_GRADIENTS };
+  return { methods, limits: checkFingerprint(fingerprint, offer) };
 }
 
 /** The terms that the configuration gives a strength. */
@@ -104,11 +108,13 @@ class LocalGuard implements Guard {
       void this.close(event.status, event.summary, event.reason);
       return;
     }
-    if (event.event === 'probe') {
-      this.#context.probes.observe(event);
-    }
     this.#step = Math.max(this.#step, event.step);
     this.#stream.emit(event);
+    const { fingerprint, probes } = this.#context;
+    const unused = event.event === 'probe' && fingerprint !== null ? probes.observe(event) : null;
+    if (unused !== null) {
+      this.#emit(this.#internal.check([{ message: unused }], this.now()));
+    }
   }
 
   close(status: EndEvent['status'], summary: Record<string, unknown> = {}, reason?: string): Promise<void> {

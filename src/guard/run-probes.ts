@@ -10,17 +10,30 @@ export class RunProbes {
   readonly #waiting = new Map<string, ProbeEvent>();
   readonly #residuals = new Map<string, Map<string, ProbeResidual>>();
 
-  /** A probe without a normalised accuracy is for people to see; nothing predicted can be held against it. */
-  observe(probe: ProbeEvent): void {
-    if (probe.normalised === null) {
-      return;
+  /**
+   * A probe without a normalised accuracy is for people to see; nothing predicted can be held against it.
+   * @returns what keeps it from being used, or null
+   */
+  observe(probe: ProbeEvent): string | null {
+    const { method, reference, accuracy, normalised, samples, standardError } = probe;
+    if (normalised === null) {
+      return null;
     }
-    const predicted = this.#predictions.get(keyOf(probe.method, probe.reference));
-    if (predicted === undefined) {
-      this.#waiting.set(keyOf(probe.method, probe.reference), probe);
+    if (![accuracy, normalised, samples, standardError].every(Number.isFinite) || samples < 1) {
+      return (
+        `merge probe of ${method} with ${reference} not used: accuracy ${accuracy}, normalised ${normalised}, ` +
+        `standard error ${standardError} on ${samples} samples`
+      );
+    }
+    const predicted = this.#predictions.get(keyOf(method, reference));
+    if (predicted !== undefined) {
+      this.#settle(probe, normalised - predicted);
+    } else if (this.#predictions.size > 0) {
+      return `merge probe not used: ${method} with ${reference} is not predicted in this run`;
     } else {
-      this.#settle(probe, probe.normalised - predicted);
+      this.#waiting.set(keyOf(method, reference), probe);
     }
+    return null;
   }
 
   /** What corrects the predictions of one method. */

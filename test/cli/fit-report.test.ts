@@ -96,7 +96,7 @@ describe('reportLines', () => {
         ties: [gain(0.001, 0.002), effects],
         dare: [gain(-0.001, 0.002), effects],
         tsv: [gain(-0.002, -0.001), effects],
-        isotropic: [{ ...richest, null: { count: 5, meanR: 0.5, r95: 0.65 } }, effects],
+        isotropic: [{ ...richest, null: { count: 20, meanR: 0.5, r95: 0.65 } }, effects],
         weight_avg: [untold, effects],
         task_arithmetic: [effects],
       }),

@@ -77,7 +77,7 @@ describe.concurrent('mergeguard fit', () => {
       'weights',
       'weights+gradients',
     ]);
-    expect(fingerprint.gradientKinds).toEqual({ live: 'ema', reference: 'ema' });
+    expect(fingerprint.gradientKinds).toEqual({ live: 'ema', reference: 'calibration' });
     const { penalties, architecture, source, seeds, notes } = fingerprint.provenance;
     expect({ penalties, architecture, source, seeds }).toEqual({
       penalties: 'default',

@@ -54,10 +54,11 @@ describe('parseTable', () => {
         tasks: fc.uniqueArray(task, { minLength: 7, maxLength: 7 }),
         metrics: fc.uniqueArray(fc.constantFrom(...FEATURES), { maxLength: 4 }),
         methods: fc.uniqueArray(fc.constantFrom('ties', 'tsv', 'task_arithmetic@0.6'), { minLength: 1 }),
+        checkpoints: fc.boolean(),
         newline: fc.constantFrom('\n', '\r\n'),
         bom: fc.boolean(),
       })
-      .chain(({ tasks, metrics, methods, ...rest }) => {
+      .chain(({ tasks, metrics, methods, checkpoints, ...rest }) => {
         const cellsFor = (names: string[], cell: fc.Arbitrary<number | null>) =>
           fc.record(Object.fromEntries(names.map((name) => [name, cell])), { noNullPrototype: true });
         const row = (a: number, b: number): fc.Arbitrary<TableRow> =>
@@ -65,12 +66,12 @@ describe('parseTable', () => {
             {
               taskA: fc.constant(tasks[a]),
               taskB: fc.constant(tasks[b]),
-              checkpoint: task,
+              ...(checkpoints && { checkpoint: task }),
               metrics: cellsFor(metrics, metric),
               outcomes: cellsFor(methods, outcome),
               selfProbe: fc.option(number(0, 2)),
             },
-            { requiredKeys: ['taskA', 'taskB', 'metrics', 'outcomes', 'selfProbe'], noNullPrototype: true },
+            { noNullPrototype: true },
           );
         const indices = pairs.map(([a, b]) => [TASKS.indexOf(a), TASKS.indexOf(b)] as const);
         return fc.record({
@@ -121,8 +122,8 @@ describe('parseTable', () => {
     expect(isDirected(parseTable(csvOf(good), { target }).rows)).toBe(false);
     const turned = good.slice(1).map(([a, b, ...rest]) => [b, a, ...rest]);
     expect(isDirected(parseTable(csvOf([...good, ...turned]), { target }).rows)).toBe(true);
-    const late = good.slice(1).map((row) => row.with(2, '100'));
-    const checkpoints = parseTable(csvOf([...good, ...late]), { target });
+    const at = (checkpoint: string) => good.slice(1).map((row) => row.with(2, checkpoint));
+    const checkpoints = parseTable(csvOf([good[0], ...at('50'), ...at('100')]), { target });
     expect(isDirected(checkpoints.rows)).toBe(true);
     expect(checkpoints.rows[21].checkpoint).toBe('100');
   });

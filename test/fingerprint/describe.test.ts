@@ -53,25 +53,25 @@ describe('describeFingerprint', () => {
   });
 
   it.each<[string, [number, number], number]>([
-    ['the metrics help (0.50 better; 0.20 to 0.80 better', [0.002, 0.008], 0.025],
-    ['the metrics make no difference (0.50 better; -0.01 to 0.80 better', [-0.0001, 0.008], 0.025],
-    ['the metrics make no difference (0.50 better; 0.00 to 0.80 better', [0, 0.008], 0.025],
-    ['the metrics make no difference (0.50 worse; -0.80 to 0.00 better', [-0.008, 0], 0.015],
-    ['the metrics do harm (0.50 worse; -0.80 to -0.20 better', [-0.008, -0.002], 0.015],
+    ['the metrics help (+0.50; +0.20 to +0.80', [0.002, 0.008], 0.025],
+    ['the metrics make no difference (+0.50; -0.01 to +0.80', [-0.0001, 0.008], 0.025],
+    ['the metrics make no difference (+0.50; 0.00 to +0.80', [0, 0.008], 0.025],
+    ['the metrics make no difference (-0.50; -0.80 to 0.00', [-0.008, 0], 0.015],
+    ['the metrics do harm (-0.50; -0.80 to -0.20', [-0.008, -0.002], 0.015],
   ])('judges the metrics beside effects by the interval of their gain: %s', (verdict, gain, mae) => {
     const text = textOf((first) => {
       first.bootstrap.gain = gain;
       first.effectsOnly = { r: 0.65, mae };
     });
     expect(flat(text)).toContain(
-      `effects alone, without metrics, are off by ${(100 * mae).toFixed(2)}: ${verdict} in 90 % of resamples)`,
+      `effects alone, without metrics, are off by ${(100 * mae).toFixed(2)}: ${verdict} in 90 % of resamples; more than 0 is better)`,
     );
   });
 
   it('says in so many words whether metrics alone beat metrics of the wrong tasks', () => {
     const beaten = flat(textOf());
     expect(beaten).toContain(
-      'with metrics of the wrong tasks r is 0.40, and 0.50 at the 95 % point of 5 relabellings: there is signal in them',
+      'with metrics of the wrong tasks r is 0.40, and 0.50 at the 95 % point of 20 relabellings: there is signal in them',
     );
     expect(beaten).not.toContain('Not to be read');
     for (const r of [0.5, 0.45, null]) {
@@ -84,6 +84,11 @@ describe('describeFingerprint', () => {
       expect(flat(weak)).toContain('Not to be read: see above.');
       expect(weak).toMatch(/^ {2}ties .* no signal \(r /m);
     }
+    const few = textOf((first) => {
+      first.null = { count: 18, meanR: 0.4, r95: 0.5 };
+    });
+    expect(flat(few)).toContain('18 relabellings are too few to say');
+    expect(few).not.toMatch(/there is (no )?signal in them|Not to be read/);
     const untried = textOf((first) => {
       first.null = null;
     });

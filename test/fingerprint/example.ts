@@ -41,7 +41,7 @@ function variant(name: string, features: Variant['features']): Variant {
         }
       : null,
     effectsOnly: withMetrics ? { r: 0.65, mae: 0.025 } : null,
-    null: withMetrics ? { count: 5, meanR: 0.4, r95: 0.5 } : null,
+    null: withMetrics ? { count: 20, meanR: 0.4, r95: 0.5 } : null,
   };
 }
 

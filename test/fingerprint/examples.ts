@@ -11,6 +11,7 @@ export function syntheticExamples(noise = 0.01, seed = 1): Example[] {
     id,
     taskA,
     taskB,
+    checkpoint: null,
     values: NAMES.map((name) => metrics[name] as number),
     outcome: outcomes.ties as number,
   }));

@@ -10,7 +10,14 @@ let id = 0;
 function fold(name: string, rows: readonly (readonly [predicted: number, actual: number])[]): HeldOut[] {
   return rows.map(([predicted, outcome], i) => ({
     fold: name,
-    example: { id: id++, taskA: name, taskB: `${name}'s partner ${i}`, values: [], outcome },
+    example: {
+      id: id++,
+      taskA: name,
+      taskB: `${name}'s partner ${i}`,
+      checkpoint: null,
+      values: [],
+      outcome,
+    },
     predicted,
   }));
 }
@@ -109,6 +116,18 @@ describe('the errors of held-out rows', () => {
     }
   });
 
+  it('take a checkpoint of a task for a run of its own', () => {
+    // two runs of one task, one 0.1 too high and one 0.1 too low: nothing is left within a run
+    const rows = [0.9, 0.9, 0.7, 0.7].map((predicted, i): HeldOut => {
+      const example = { id: i, taskA: 'a', taskB: `partner ${i}`, values: [], outcome: 0.8 };
+      return { fold: 'a', example: { ...example, checkpoint: i < 2 ? 'seed 1' : 'seed 2' }, predicted };
+    });
+    expect(errorsOf(rows).within).toBeCloseTo(0, 12);
+    expect(errorsOf(rows).offset).toBeCloseTo(0.1, 12);
+    const oneRun = rows.map((row) => ({ ...row, example: { ...row.example, checkpoint: 'seed 1' } }));
+    expect(errorsOf(oneRun).offset).toBeCloseTo(0, 6);
+  });
+
   it('are numbers for one row, and zero for a prediction that is right', () => {
     expect(errorsOf(fold('a', [[0.8, 0.7]])).deviation).toBeCloseTo(0.1, 12);
     expect(errorsOf(fold('a', [[0.7, 0.7]]))).toEqual({ deviation: 0, offset: 0, within: 0 });
@@ -118,7 +137,7 @@ describe('the errors of held-out rows', () => {
 describe('the coverage of held-out rows', () => {
   const row = (name: string, a: string, b: string, error: number): HeldOut => ({
     fold: name,
-    example: { id: id++, taskA: a, taskB: b, values: [], outcome: 0.8 },
+    example: { id: id++, taskA: a, taskB: b, checkpoint: null, values: [], outcome: 0.8 },
     predicted: 0.8 + error,
   });
 

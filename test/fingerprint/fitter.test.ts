@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Fitter } from '../../src/fingerprint/fitter.js';
+import { Gate } from '../../src/fingerprint/gate.js';
 import { solveProgram } from '../../src/fingerprint/solve.js';
 import { NAMES, rowsWithout, syntheticExamples } from './examples.js';
 
@@ -11,6 +12,7 @@ describe('the fitter', () => {
     const solved: string[] = [];
     const told: string[] = [];
     const fitter = new Fitter({
+      gate: new Gate(2),
       solve: async (program) => {
         solved.push(program.label);
         return solveProgram(program);

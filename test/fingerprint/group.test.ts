@@ -61,6 +61,19 @@ describe('scoreGroup', () => {
     expect(value([0.8, 0.8, 0.8])).toBeLessThan(value([0.8, 0.8]));
   });
 
+  it('is less sure of references that the fit does not know', () => {
+    const width = (references: string[]) => {
+      const { low, high } = scoreGroup(
+        fingerprint,
+        'ties',
+        references.map((reference) => ({ reference, value: 0.8 })),
+      );
+      return (high as number) - (low as number);
+    };
+    expect(width(['dog', 'new'])).toBeGreaterThan(width(['dog', 'cat']));
+    expect(width(['new', 'newer'])).toBeGreaterThan(width(['dog', 'new']));
+  });
+
   it('only ranks where the fit has seen no group, and says so', () => {
     const score = scoreGroup(fingerprint, 'weight_avg', predicted([0.8, 0.82]));
     expect(score).toMatchObject({ value: null, low: null, high: null });

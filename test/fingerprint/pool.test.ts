@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { solveProgram } from '../../src/fingerprint/solve.js';
-import { SolverPool, solveInWorker } from '../../src/fingerprint/solver-pool.js';
+import { SolverPool } from '../../src/fingerprint/solver-pool.js';
 import { Random } from '../../src/tensors/random.js';
 import { randomProgram } from './programs.js';
 
@@ -29,9 +29,9 @@ describe('solving in worker threads', () => {
 
   it('kills a thread that takes too long and names the program', async () => {
     const program = { ...randomProgram(new Random('slow'), 1200, 10, 20), label: 'tsv, fold 3' };
-    await expect(solveInWorker(program, { timeLimitSeconds: 0.05 })).rejects.toThrow(
-      /tsv, fold 3: .* not solved within 0.05 s/,
-    );
+    const impatient = new SolverPool({ threads: 1, timeLimitSeconds: 0.05 });
+    await expect(impatient.solve(program)).rejects.toThrow(/tsv, fold 3: .* not solved within 0.05 s/);
+    await impatient.close();
   });
 
   it('rejects what is still open when it is closed', async () => {

@@ -15,6 +15,7 @@ function examplesOf(table: string, method: string): Example[] {
       id,
       taskA,
       taskB,
+      checkpoint: null,
       values: publishedMetrics.map((name) => metrics[name] as number),
       outcome: outcomes[method] as number,
     }));

@@ -193,23 +193,32 @@ describe('scorePair with merge probes', () => {
 describe('checkFingerprint', () => {
   const all = ['task_vector_cosine_similarity', 'effective_rank', 'encoder_gradient_l2_distance'];
 
+  const offer = { gradientKinds: { live: 'ema', reference: 'ema' } };
+
+  it('says when the gradients are of another kind than those of the fit', () => {
+    const other = { live: 'ema', reference: 'calibration' };
+    expect(checkFingerprint(fingerprint, { metrics: all, methods: ['ties'], gradientKinds: other })).toEqual([
+      'gradient metrics are not used: gradients are ema (live) and calibration (reference), the fingerprint was fitted on ema (live) and ema (reference)',
+    ]);
+  });
+
   it('has nothing to say where everything is offered, and names what a poorer variant does without', () => {
-    expect(checkFingerprint(fingerprint, { metrics: all, methods: ['ties'] })).toEqual([]);
-    expect(checkFingerprint(fingerprint, { metrics: all.slice(0, 2), methods: ['ties'] })).toEqual([
+    expect(checkFingerprint(fingerprint, { ...offer, metrics: all, methods: ['ties'] })).toEqual([]);
+    expect(checkFingerprint(fingerprint, { ...offer, metrics: all.slice(0, 2), methods: ['ties'] })).toEqual([
       'ties: predicted by the variant "weights", since the stream does not offer encoder_gradient_l2_distance',
     ]);
   });
 
   it('refuses a stream that offers too little, and unknown methods, at once', () => {
     const check = () =>
-      checkFingerprint(fingerprint, { metrics: ['effective_rank'], methods: ['ties', 'dare'] });
+      checkFingerprint(fingerprint, { ...offer, metrics: ['effective_rank'], methods: ['ties', 'dare'] });
     expect(check).toThrow(/ties needs task_vector_cosine_similarity, which this stream does not offer/);
     expect(check).toThrow(/dare is not in it; there are: ties/);
   });
 
   it('refuses one that predicts raw accuracy', () => {
     const raw = exampleFingerprint({ target: 'acc' });
-    expect(() => checkFingerprint(raw, { metrics: all, methods: ['ties'] })).toThrow(
+    expect(() => checkFingerprint(raw, { ...offer, metrics: all, methods: ['ties'] })).toThrow(
       /predicts raw accuracy \(target acc\)/,
     );
   });

@@ -18,7 +18,8 @@ describe('checkTable', () => {
     expect(() => checkTable(good)).not.toThrow();
     expect(() => checkTable(withRow({ metrics: { signal: null }, outcomes: { ties: null } }))).not.toThrow();
     const late = good.map((row) => ({ ...row, checkpoint: 100 }));
-    expect(() => checkTable([...good, ...late])).not.toThrow();
+    const early = good.map((row) => ({ ...row, checkpoint: 50 }));
+    expect(() => checkTable([...early, ...late])).not.toThrow();
     expect(() => checkTable([...good, ...good.map(reversed)])).not.toThrow();
   });
 
@@ -49,6 +50,16 @@ describe('checkTable', () => {
       'a task that is in every pair',
       Array.from({ length: 12 }, (_, i) => ({ ...good[0], taskA: 'hub', taskB: `task ${i}` })),
       /without hub only 0 of 12 rows are left.*merge the other tasks with each other too/,
+    ],
+    [
+      'a checkpoint in one row only',
+      withRow({ checkpoint: 3 }),
+      /20 of 21 rows have no checkpoint, the first is row 2/,
+    ],
+    [
+      'a task called __proto__',
+      withRow({ taskA: '__proto__' }),
+      /row 1 .*column taskA: no task can be called/,
     ],
     ['a bad self-probe', withRow({ selfProbe: -1 }), /column selfProbe: -1 is not an accuracy ratio/],
   ])('refuses %s', (_, rows, message) => {

@@ -89,6 +89,31 @@ describe('merge probes of a run', () => {
     );
   });
 
+  it('that are no numbers, or of a pair that is not scored, are not used, and an alert says so', async () => {
+    const sound = await lastScores([10, 20]);
+    for (const bad of [
+      probe(15, Number.NaN),
+      probe(15, 0.8, { samples: 0 }),
+      probe(15, 0.8, { reference: 'nobody' }),
+    ]) {
+      const guard = guardOf({}, fingerprintOf(['ties', 'weight_avg']));
+      const all = firstValueFrom(guard.events.pipe(toArray()));
+      guard.observe(observation(10));
+      await Promise.resolve();
+      guard.publish(bad);
+      guard.observe(observation(20));
+      await guard.close('done');
+      const events = await all;
+      expect(of(events, 'alert')[0]).toMatchObject({
+        rule: 'internal',
+        state: 'raised',
+        title: expect.stringContaining('merge probe'),
+      });
+      const [score] = of(events, 'tick').at(-1)!.pairs[0]!.scores;
+      expect(score!.value).toBe(sound['ties mnist']!.value);
+    }
+  });
+
   it('without a normalised accuracy are shown and change nothing', async () => {
     const before = await lastScores([10, 20]);
     const after = await lastScores([10, probe(15, null), 20]);
