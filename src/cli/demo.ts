@@ -185,16 +185,19 @@ function summary({ accuracy, outcomes, error }: DemoResult): string {
     '',
   ];
   lines.push(`  ${'reference'.padEnd(18)} ${'method'.padEnd(16)} predicted   (80 % interval)      real`);
-  for (const { reference, method, predicted, low, high, real } of outcomes) {
+  for (const { reference, method, predicted, low, high, inDomain, real } of outcomes) {
     const interval = low === null ? ''.padEnd(15) : `(${percent(low)} to ${percent(high)})`;
     lines.push(
-      `  ${reference.padEnd(18)} ${method.padEnd(16)}   ${percent(predicted)}    ${interval}   ${percent(real)}`,
+      `  ${reference.padEnd(18)} ${method.padEnd(16)}   ${percent(predicted)}${inDomain ? ' ' : '!'}   ${interval}   ${percent(real)}`,
     );
   }
   lines.push(
     '',
     '  Normalised accuracy: each task over the accuracy of its own fine-tuned model, both averaged, in %.',
   );
+  if (outcomes.some(({ inDomain }) => !inDomain)) {
+    lines.push('  ! the metrics lay outside the domain of the fingerprint: take the prediction as a hint.');
+  }
   if (error !== null) {
     lines.push(`  Mean absolute error of the predictions: ${(100 * error).toFixed(1)} points.`);
   }

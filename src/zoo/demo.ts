@@ -48,6 +48,8 @@ export interface Outcome {
   readonly predicted: number | null;
   readonly low: number | null;
   readonly high: number | null;
+  /** the metrics lay inside the fingerprint's domain; true without a prediction */
+  readonly inDomain: boolean;
   /** null where one of the two models alone gets nothing right */
   readonly real: number | null;
 }
@@ -235,9 +237,9 @@ function compare(accuracy: number, merges: readonly RealMerge[], tick: TickEvent
   const outcomes = merges.map(({ reference, method, normalised }): Outcome => {
     const pair = tick?.pairs.find((candidate) => candidate.reference === reference);
     const score = pair?.scores.find((candidate) => candidate.method === method);
-    const { value = null, low = null, high = null } = score ?? {};
+    const { value = null, low = null, high = null, inDomain = true } = score ?? {};
     const real = Number.isFinite(normalised) ? normalised : null;
-    return { reference, method, predicted: value, low, high, real };
+    return { reference, method, predicted: value, low, high, inDomain, real };
   });
   const errors = outcomes.flatMap(({ predicted, real }) =>
     predicted === null || real === null ? [] : [Math.abs(predicted - real)],
