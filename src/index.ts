@@ -14,8 +14,13 @@ export { type BackendChoice, type BackendName, type OpenedBackend, openBackend }
 export {
   describeFingerprint,
   type Fingerprint,
+  type FitOptions,
+  featureSets,
   fitFingerprint,
+  type GroupRow,
   loadFingerprint,
+  parseTable,
+  scoreGroup,
   scorePair,
   type TableRow,
   writeFingerprint,

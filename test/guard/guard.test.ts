@@ -160,6 +160,38 @@ describe('scores', () => {
     expect(start).toThrow(/dare.*\n.*tsv/);
   });
 
+  it('say in hello what the fingerprint can not use, and are made by what it can', async () => {
+    const fingerprint = fingerprintOf(['ties']);
+    const { variants } = fingerprint.methods.ties!;
+    const richer = {
+      ...fingerprintOf(['ties'], 'activation_l2_distance').methods.ties!.variants[0]!,
+      name: 'all',
+    };
+    variants.unshift(richer);
+    const events = await run([observation(10)], {}, fingerprint);
+    expect(of(events, 'hello')[0]!.fingerprintLimits).toEqual([
+      'ties: predicted by the variant "weights", since the stream does not offer activation_l2_distance',
+    ]);
+    const [score] = of(events, 'tick')[0]!.pairs[0]!.scores;
+    expect(score!.value).toBeCloseTo(0.96, 10);
+    expect(score!.reason).toContain('predicted without activation_l2_distance');
+  });
+
+  it('are given for all references at once, where the fingerprint was fitted on such merges', async () => {
+    const fingerprint = fingerprintOf(['ties', 'weight_avg']);
+    fingerprint.methods.ties!.groups = {
+      rows: 20,
+      growth: 0.5,
+      mae: 0.02,
+      intervals: [{ level: 0.8, halfWidth: 0.03 }],
+    };
+    const [tick] = of(await run([observation(10)], {}, fingerprint), 'tick');
+    const [ties, average] = tick!.pool;
+    expect(ties).toMatchObject({ method: 'ties', references: ['mnist', 'greek'], level: 0.8 });
+    expect(1 - (ties!.value as number)).toBeCloseTo((1 - (ties!.pairs as number)) * Math.SQRT2, 10);
+    expect(average).toMatchObject({ method: 'weight_avg', value: null, reason: expect.any(String) });
+  });
+
   it('are refused before the first step where a metric is not streamed', () => {
     const start = () => guardOf({}, fingerprintOf(['ties'], 'activation_l2_distance'));
     expect(start).toThrow(MergeguardError);
