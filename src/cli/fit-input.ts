@@ -53,7 +53,10 @@ export function namesIn(list: string): string[] {
  */
 export async function fitInput(args: FitArguments): Promise<FitInput> {
   const { target } = args;
-  const { rows, metrics, notices } = parseTable(await readText(args.table), { target, path: args.table });
+  const asked =
+    args.methods === undefined ? undefined : [...new Set(namesIn(args.methods).map(methodCalled))];
+  const text = await readText(args.table);
+  const { rows, metrics, notices } = parseTable(text, { target, path: args.table, methods: asked });
   const sets = featureSets(args.features, metrics) ?? {};
   const absent = absentGroups(args.features, metrics);
   if (Object.keys(sets).length === 0 && args.features !== 'all') {
@@ -72,7 +75,7 @@ export async function fitInput(args: FitArguments): Promise<FitInput> {
     options: {
       name: args.name ?? (basename(file, extname(file)) || file),
       target,
-      methods: args.methods === undefined ? undefined : askedMethods(args.methods, rows, args),
+      methods: asked && checkMethods(asked, rows, args),
       featureSets: sets,
       penalties: args.quick ? 'default' : 'nested',
       relabellings: args.relabellings ?? (args.quick ? QUICK_RELABELLINGS : RELABELLINGS),
@@ -98,12 +101,11 @@ async function readText(path: string): Promise<string> {
 }
 
 /** @throws MergeguardError naming the columns that were looked for and the methods that there are */
-function askedMethods(
-  list: string,
+function checkMethods(
+  methods: readonly string[],
   rows: readonly TableRow[],
   { table, target }: Pick<FitArguments, 'table' | 'target'>,
-): string[] {
-  const methods = [...new Set(namesIn(list).map(methodCalled))];
+): readonly string[] {
   const known = Object.keys(rows[0].outcomes).filter((method) =>
     rows.some((row) => row.outcomes[method] !== null),
   );

@@ -77,7 +77,7 @@ function missingOutcomes(rows: readonly TableRow[], { name, method }: OutcomeCol
 
 /** Methods that one target has and the other lacks, where the table has both targets. */
 function otherTarget({ outcomes, otherOutcomes }: Columns): string[] {
-  if (otherOutcomes.length === 0) {
+  if (otherOutcomes.length === 0 || outcomes.length === 0) {
     return [];
   }
   const lacks = (columns: readonly OutcomeColumn[], method: string) =>

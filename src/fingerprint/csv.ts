@@ -18,6 +18,8 @@ export interface ParseOptions {
   readonly target: Target;
   /** only for the error messages */
   readonly path?: string;
+  /** methods whose outcome columns the notices are about; all by default */
+  readonly methods?: readonly string[];
 }
 
 interface Line {
@@ -36,7 +38,7 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  *
  * @throws MergeguardError with the problems of the table, each with its line in the file and its column
  */
-export function parseTable(text: string, { target, path = 'the table' }: ParseOptions): ParsedTable {
+export function parseTable(text: string, { target, path = 'the table', methods }: ParseOptions): ParsedTable {
   const refuse = (problems: readonly string[]) =>
     new MergeguardError(listProblems(`${path} can not be fitted:`, problems, MOST_PROBLEMS));
   const [header, ...lines] = readLines(text, path);
@@ -73,8 +75,21 @@ export function parseTable(text: string, { target, path = 'the table' }: ParseOp
   if (problems.length > 0) {
     throw refuse(problems);
   }
-  const { metrics, notices } = reviewTable(rows, columns);
+  const { metrics, notices } = reviewTable(
+    rows,
+    methods === undefined ? columns : columnsOf(columns, methods),
+  );
   return { rows, metrics: [...metrics], notices: [...notices] };
+}
+
+/** The columns without the outcomes of other methods. */
+function columnsOf(columns: Columns, methods: readonly string[]): Columns {
+  const asked = ({ method }: { readonly method: string }) => methods.includes(method);
+  return {
+    ...columns,
+    outcomes: columns.outcomes.filter(asked),
+    otherOutcomes: columns.otherOutcomes.filter(asked),
+  };
 }
 
 function readLines(text: string, path: string): Line[] {

@@ -94,15 +94,15 @@ function summaryCells(variant: Variant, level: number): string[] {
   const { loto, effectsOnly, metricsOnly, null: nulls, intervals } = variant;
   const { gain, signal } = verdictsOf(variant);
   const half = intervals.find((interval) => interval.level === level)?.halfWidth;
-  const verdict = signal ? 'signal' : 'no signal';
+  const verdict = signal === null ? 'too few to say' : signal ? 'signal' : 'no signal';
   return [
     points(loto.mae),
     half === undefined ? '' : `± ${points(half, 1)}`,
     points(effectsOnly?.mae ?? loto.mae),
     gain ?? (metricsOnly === null ? 'there are none' : 'not tried'),
-    signal === null || metricsOnly === null
+    metricsOnly === null || nulls === null || nulls.r95 === null
       ? ''
-      : `${verdict} (r ${correlation(metricsOnly.r)}, null ${correlation(nulls?.r95 ?? null)})`,
+      : `${verdict} (r ${correlation(metricsOnly.r)}, null ${correlation(nulls.r95)})`,
   ];
 }
 

@@ -370,3 +370,13 @@ describe('notices', () => {
     ]);
   });
 });
+
+describe('the notices of a table', () => {
+  it('are about the outcomes of the methods that were asked for', () => {
+    const holes = withCell(good, 2, 'normalized_acc_ties', '');
+    const notices = (methods?: string[]) => parseTable(csvOf(holes), { target, methods }).notices;
+    expect(notices().join()).toContain('normalized_acc_ties has no value in 1 of 21 rows');
+    expect(notices(['ties'])).toEqual(notices());
+    expect(notices(['weight_avg']).join()).not.toContain('ties');
+  });
+});

@@ -88,6 +88,7 @@ describe('describeFingerprint', () => {
       first.null = { count: 18, meanR: 0.4, r95: 0.5 };
     });
     expect(flat(few)).toContain('18 relabellings are too few to say');
+    expect(few).toMatch(/^ {2}ties .* too few to say \(r 0\.60, null 0\.50\)$/m);
     expect(few).not.toMatch(/there is (no )?signal in them|Not to be read/);
     const untried = textOf((first) => {
       first.null = null;
