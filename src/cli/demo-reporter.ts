@@ -1,5 +1,6 @@
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { GuardEvent, ProgressEvent } from '../guard/index.js';
+import { barOn } from './bar.js';
 import type { Terminal } from './screen.js';
 import { pad, plain } from './text.js';
 import { jsonLine } from './watch-lines.js';
@@ -25,17 +26,7 @@ export class DemoReporter {
     this.#err = err;
     // JSON lines on the same terminal would be written into the bar.
     const isScreen = err.isTTY === true && !(json && out.isTTY === true);
-    this.#bar = isScreen
-      ? new SingleBar({
-          format: '  {phase} {bar} {value}/{total}{loss}',
-          stream: err,
-          hideCursor: true,
-          barsize: 24,
-          clearOnComplete: true,
-          // The command itself ends the demo on a signal, and closes the reporter.
-          gracefulExit: false,
-        })
-      : null;
+    this.#bar = isScreen ? barOn(err, '  {phase} {bar} {value}/{total}{loss}') : null;
   }
 
   show(event: GuardEvent): void {

@@ -5,13 +5,14 @@ import {
   type FeatureGroup,
   type FitOptions,
   featureSets,
-  methodCalled,
+  isGradientMetric,
   outcomeColumnNames,
   parseTable,
   type TableRow,
   type Target,
 } from '../fingerprint/index.js';
 import { listProblems, MergeguardError, messageOf } from '../tensors/errors.js';
+import { methodCalled } from '../tensors/merge-method-name.js';
 
 /** Arguments of `fit`, checked as far as that can be done without the table. */
 export interface FitArguments {
@@ -64,10 +65,7 @@ export async function fitInput(args: FitArguments): Promise<FitInput> {
       `${args.table} has no usable metric of ${args.features}; of others it has: ${metrics.join(', ') || 'none'}`,
     );
   }
-  const gradients: readonly string[] = FEATURE_GROUPS.gradients;
-  const hasGradients = Object.values(sets)
-    .flat()
-    .some((name) => gradients.includes(name));
+  const hasGradients = Object.values(sets).flat().some(isGradientMetric);
   const file = basename(args.table);
   return {
     rows,

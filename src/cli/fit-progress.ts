@@ -1,4 +1,5 @@
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
+import { barOn } from './bar.js';
 import type { Terminal } from './screen.js';
 import { pad, plain } from './text.js';
 
@@ -20,17 +21,7 @@ export class FitProgress {
 
   constructor(err: Terminal & NodeJS.WritableStream) {
     this.#err = err;
-    this.#bar = err.isTTY
-      ? new SingleBar({
-          format: '  {bar} {percentage} %  {left}  {label}',
-          stream: err,
-          hideCursor: true,
-          barsize: 24,
-          clearOnComplete: true,
-          // The command itself ends the fit on a signal, and closes this.
-          gracefulExit: false,
-        })
-      : null;
+    this.#bar = err.isTTY ? barOn(err, '  {bar} {percentage} %  {left}  {label}') : null;
   }
 
   show({ done, total, label }: FitStep): void {

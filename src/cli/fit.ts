@@ -5,7 +5,6 @@ import {
   FEATURES,
   featureSets,
   fitFingerprint,
-  SolverPool,
   writeFingerprint,
 } from '../fingerprint/index.js';
 import type { Command } from './command.js';
@@ -121,14 +120,13 @@ async function fit(args: FitArguments): Promise<void> {
     tell(`note: ${plain(notice)}`);
   }
   const began = performance.now();
-  const pool = new SolverPool({ threads: args.threads });
   const stop = stopOnSignal(args.out);
-  stop.signal.addEventListener('abort', () => void pool.close());
   const progress = new FitProgress(process.stderr);
   try {
     const fingerprint = await fitFingerprint(rows, {
       ...options,
-      solve: (program) => pool.solve(program),
+      pool: { threads: args.threads },
+      signal: stop.signal,
       onProgress: (step) => progress.show(step),
     });
     stop.signal.throwIfAborted();
@@ -147,7 +145,6 @@ async function fit(args: FitArguments): Promise<void> {
     process.exitCode = exitCode;
   } finally {
     stop.release();
-    await pool.close();
   }
 }
 

@@ -109,14 +109,22 @@ export function absoluteResiduals(heldOut: readonly HeldOut[]): number[] {
 }
 
 export function byFold(heldOut: readonly HeldOut[]): Map<string, HeldOut[]> {
-  const folds = new Map<string, HeldOut[]>();
+  return grouped(heldOut, ({ fold }) => fold);
+}
+
+export function grouped(
+  heldOut: readonly HeldOut[],
+  keyOf: (row: HeldOut) => string,
+): Map<string, HeldOut[]> {
+  const groups = new Map<string, HeldOut[]>();
   for (const row of heldOut) {
-    const rows = folds.get(row.fold);
+    const key = keyOf(row);
+    const rows = groups.get(key);
     if (rows === undefined) {
-      folds.set(row.fold, [row]);
+      groups.set(key, [row]);
     } else {
       rows.push(row);
     }
   }
-  return folds;
+  return groups;
 }

@@ -1,3 +1,4 @@
+import { aliasesOf, methodCalled } from '../tensors/merge-method-name.js';
 import { nearest } from '../tensors/nearest.js';
 import { FEATURES } from './feature-sets.js';
 import type { Target } from './schema.js';
@@ -36,18 +37,9 @@ export interface Columns {
 const SINGLE = ['task_a', 'task_b', 'checkpoint', 'self_probe'];
 const OUTCOME = /^(normalized_acc|acc)_([A-Za-z][\w.@-]*)$/;
 
-/** Another name of a merge method, as tables have it. */
-const ALIASES = new Map([['arithmetic', 'task_arithmetic']]);
-
-/** The merge method that is called so: tables say `arithmetic` for `task_arithmetic`. */
-export function methodCalled(name: string): string {
-  return ALIASES.get(name) ?? name;
-}
-
 /** The names that an outcome column of the method may have. */
 export function outcomeColumnNames(target: Target, method: string): string[] {
-  const others = [...ALIASES].filter(([, canonical]) => canonical === method).map(([alias]) => alias);
-  return [method, ...others].map((name) => `${target}_${name}`);
+  return [method, ...aliasesOf(method)].map((name) => `${target}_${name}`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Random } from '../tensors/index.js';
-import { absoluteResiduals, byFold, type HeldOut } from './cross-validate.js';
+import { absoluteResiduals, byFold, grouped, type HeldOut, residuals } from './cross-validate.js';
 import type { Bootstrap, Errors, Figures } from './schema.js';
 import { conformalHalfWidth, correlation, mean, quantile, rootMeanSquare } from './statistics.js';
 
@@ -13,12 +13,8 @@ export function figuresOf(heldOut: readonly HeldOut[]): Figures {
  * model: a task, in a table with checkpoints a task at one of them.
  */
 export function errorsOf(heldOut: readonly HeldOut[]): Errors {
-  const byRun = new Map<string, number[]>();
-  for (const { fold, example, predicted } of heldOut) {
-    const run = JSON.stringify([fold, example.checkpoint]);
-    byRun.set(run, [...(byRun.get(run) ?? []), predicted - example.outcome]);
-  }
-  const runs = [...byRun.values()];
+  const byRun = grouped(heldOut, ({ fold, example }) => JSON.stringify([fold, example.checkpoint]));
+  const runs = [...byRun.values()].map(residuals);
   const deviation = rootMeanSquare(runs.flat());
   const freedom = Math.max(1, heldOut.length - runs.length);
   const squares = runs.map((run) => {

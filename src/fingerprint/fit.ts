@@ -61,6 +61,8 @@ export interface FitOptions {
     readonly notes?: readonly string[];
   };
   readonly pool?: PoolOptions;
+  /** ends the fit: what is not solved yet is rejected */
+  readonly signal?: AbortSignal;
   /** how programs are solved; defaults to worker threads */
   readonly solve?: (program: Program) => Promise<Solution>;
   readonly onProgress?: (progress: { done: number; total: number; label: string }) => void;
@@ -82,6 +84,8 @@ export async function fitFingerprint(rows: readonly TableRow[], options: FitOpti
   checkOptions(numbered, methods, options);
 
   const pool = options.solve === undefined ? new SolverPool(options.pool) : null;
+  const stop = () => void pool?.close();
+  options.signal?.addEventListener('abort', stop, { once: true });
   const settings: VariantOptions = {
     directed: isDirected(rows),
     level: options.level ?? 0.8,
@@ -129,6 +133,7 @@ export async function fitFingerprint(rows: readonly TableRow[], options: FitOpti
     };
     return { ...content, checksum: checksumOf(content) };
   } finally {
+    options.signal?.removeEventListener('abort', stop);
     await pool?.close();
   }
 }

@@ -1,6 +1,5 @@
-import type { Fingerprint, MethodFingerprint, Variant } from './schema.js';
-import { normalHalfWidth } from './statistics.js';
-import { HIGHEST_ACCURACY } from './table.js';
+import { cut, halfWidthOf, normalFor } from './interval.js';
+import type { Fingerprint, Variant } from './schema.js';
 
 /** A predicted merge of the live model with several references at once. */
 export interface GroupScore {
@@ -60,7 +59,9 @@ export function scoreGroup(
   const { groups, variants } = methods[method];
   const live = predicted.reduce((sum, { value }) => sum + (value as number), 0);
   const amongReferences = (references.length * (references.length - 1)) / 2;
-  const others = amongReferences * meanOfPairs(effectsVariant({ variants }), references);
+  // the variant without metrics, which every method has
+  const effectsOnly = variants[variants.length - 1];
+  const others = amongReferences * meanOfPairs(effectsOnly, references);
   const pairs = (live + others) / (references.length + amongReferences);
   if (groups === null) {
     return {
@@ -73,16 +74,9 @@ export function scoreGroup(
   const models = references.length + 1;
   const value = groupOutcome(pairs, models, groups.growth);
   // Every reference that the fit does not know adds its effect, as far as effects spread.
-  const { effects, effectSpread } = effectsVariant({ variants });
+  const { effects, effectSpread } = effectsOnly;
   const unknowns = references.filter((reference) => !Object.hasOwn(effects, reference)).length;
   const spread = (models - 1) ** groups.growth * (2 / models) * Math.sqrt(unknowns) * effectSpread;
-  const fitted = groups.intervals.find((interval) => interval.level === level)?.halfWidth ?? Number.NaN;
-  const half = Math.hypot(fitted, spread * normalHalfWidth(level));
-  const cut = (bound: number) => Math.min(HIGHEST_ACCURACY, Math.max(0, bound));
+  const half = Math.hypot(halfWidthOf(groups.intervals, level), spread * normalFor(level));
   return { ...unknown, pairs, value: cut(value), low: cut(value - half), high: cut(value + half) };
-}
-
-/** The variant without metrics, which every method has. */
-function effectsVariant({ variants }: Pick<MethodFingerprint, 'variants'>): Variant {
-  return variants[variants.length - 1];
 }

@@ -9,7 +9,7 @@ export {
   STUDY,
 } from './compare.js';
 export { type ParsedTable, parseTable } from './csv.js';
-export { methodCalled, outcomeColumnNames } from './csv-columns.js';
+export { outcomeColumnNames } from './csv-columns.js';
 export { describeFingerprint } from './describe.js';
 export { FEATURE_GROUPS, FEATURES, type FeatureGroup, featureSets } from './feature-sets.js';
 export { loadFingerprint, parseFingerprint, shippedFingerprints, writeFingerprint } from './file.js';
@@ -22,6 +22,7 @@ export {
   type Fingerprint,
   fingerprintJsonSchema,
   fingerprintSchema,
+  isGradientMetric,
   type MethodFingerprint,
   type Target,
   type Variant,
@@ -35,7 +36,7 @@ export {
   scorePair,
 } from './score.js';
 export { solveProgram } from './solve.js';
-export { type PoolOptions, SolverPool } from './solver-pool.js';
+export type { PoolOptions } from './solver-pool.js';
 export { checkTable, type TableRow } from './table.js';
 export { verdictsOf } from './trust.js';
 export { richestVariant } from './weights.js';

@@ -7,10 +7,10 @@ import {
   selfProbeRatio,
 } from './availability.js';
 import { linearShare } from './combine.js';
+import { cut, halfWidthOf, normalFor } from './interval.js';
 import { correctByProbes, type ErrorPrior, type ProbeResidual } from './run-offset.js';
 import { applyScaling } from './scaling.js';
-import { type Errors, type Fingerprint, type Interval, isGradientMetric, type Variant } from './schema.js';
-import { normalHalfWidth } from './statistics.js';
+import { type Errors, type Fingerprint, isGradientMetric, type Variant } from './schema.js';
 import { HIGHEST_ACCURACY } from './table.js';
 
 export interface ScoreInput {
@@ -50,10 +50,10 @@ export const MERGE_PROBES_FEATURE = 'merge probes';
  * Predicts the normalised accuracy of merging the live model with one reference.
  *
  * The first variant whose weighted metrics are all there is used, the one with most metrics being first; where there is
- * none, the reference's effect alone. The live task always has the effect of a typical one, 0. A reference that the fit did not know has it
- * too, and widens the interval by the spread of the effects. Where the fit has a self-probe line and a self-probe
- * was taken, both predictions are combined by inverse variance; merge probes shift the result and tighten the
- * interval (correctByProbes). value, low and high are cut to 0..1.2, the range that outcomes of a table may have.
+ * none, the reference's effect alone. The live task always has the effect of a typical one, 0. A reference that the fit
+ * did not know has it too, and widens the interval by the spread of the effects. Where the fit has a self-probe line and
+ * a self-probe was taken, both predictions are combined by inverse variance; merge probes shift the result and tighten
+ * the interval (correctByProbes). value, low and high are cut to 0..1.2, the range that outcomes of a table may have.
  */
 export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScore {
   const { level, methods } = fingerprint;
@@ -176,30 +176,6 @@ function basisOf(variant: Variant, known: boolean, share: number, probed: boolea
     basis.push('merge-probe');
   }
   return basis;
-}
-
-const normals = new Map<number, number>();
-
-/** The same few levels, thousands of times a run. */
-function normalFor(level: number): number {
-  let width = normals.get(level);
-  if (width === undefined) {
-    width = normalHalfWidth(level);
-    normals.set(level, width);
-  }
-  return width;
-}
-
-function halfWidthOf(intervals: readonly Interval[], level: number): number {
-  const interval = intervals.find((each) => each.level === level);
-  if (interval === undefined) {
-    throw new Error(`the fingerprint has no interval of its own level ${level}`);
-  }
-  return interval.halfWidth;
-}
-
-function cut(value: number): number {
-  return Math.min(HIGHEST_ACCURACY, Math.max(0, value));
 }
 
 function nothing(method: string, level: number, reason: string): PairScore {

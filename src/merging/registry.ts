@@ -1,4 +1,5 @@
 import { MergeguardError, type NamedTensors } from '../tensors/index.js';
+import { methodCalled } from '../tensors/merge-method-name.js';
 import { type MergeMethod, readParameters } from './merge-method.js';
 import { taskArithmetic } from './task-arithmetic.js';
 import { ties } from './ties.js';
@@ -6,9 +7,6 @@ import { weightAvg } from './weight-avg.js';
 
 /** Every merge method. Adding one is adding a file and a line here. */
 export const MERGE_METHODS: readonly MergeMethod[] = [weightAvg, taskArithmetic, ties];
-
-/** Names that published tables use. */
-const ALIASES: Readonly<Record<string, string>> = { arithmetic: 'task_arithmetic' };
 
 /** A merge method with its parameters settled. */
 export interface ConfiguredMerge {
@@ -26,7 +24,7 @@ export interface ConfiguredMerge {
  */
 export function mergeMethod(id: string): ConfiguredMerge {
   const [written = '', value, ...rest] = id.split('@');
-  const name = Object.hasOwn(ALIASES, written) ? ALIASES[written]! : written;
+  const name = methodCalled(written);
   const method = MERGE_METHODS.find((entry) => entry.name === name);
   if (method === undefined) {
     const known = MERGE_METHODS.map((entry) => entry.name).join(', ');
