@@ -9,7 +9,6 @@ import {
   nestedPenalties,
   nestedPenaltyFits,
   type Penalties,
-  type PenaltyGrid,
   WITH_EFFECTS_GRID,
 } from './penalty.js';
 import { examplesOf, planVariant, type VariantPlan } from './plan.js';
@@ -155,10 +154,10 @@ function planMethod(
   const effectsPlan = plans[plans.length - 1];
   const pairs = examplesOf(effectsPlan.rows, effectsPlan);
   const grouped = groupsOf(groups, method);
-  const choices =
-    penalties === 'nested' && richest.features.length > 0 ? [METRICS_ONLY_GRID, WITH_EFFECTS_GRID] : [];
-  const choiceFits = choices.reduce(
-    (sum, grid) => sum + nestedPenaltyFits(examplesOf(richest.rows, richest), directed, grid),
+  const isNested = penalties === 'nested' && richest.features.length > 0;
+  const choiceFits = [METRICS_ONLY_GRID, WITH_EFFECTS_GRID].reduce(
+    (sum, grid) =>
+      isNested ? sum + nestedPenaltyFits(examplesOf(richest.rows, richest), directed, grid) : 0,
     0,
   );
   return {
@@ -169,10 +168,15 @@ function planMethod(
     ),
     fit: async (fits: FitterOptions): Promise<MethodFingerprint> => {
       const selfProbe = await fitSelfProbe(probed, { method, scale: selfProbeScale, directed, level, fits });
-      const chosen = {
-        metricsOnly: await penaltiesOf(richest, METRICS_ONLY_GRID, choices, directed, fits),
-        withEffects: await penaltiesOf(richest, WITH_EFFECTS_GRID, choices, directed, fits),
-      };
+      const chosen = isNested
+        ? {
+            metricsOnly: await choosePenalties(richest, false, directed, fits),
+            withEffects: await choosePenalties(richest, true, directed, fits),
+          }
+        : {
+            metricsOnly: defaultPenalties(METRICS_ONLY_GRID),
+            withEffects: defaultPenalties(WITH_EFFECTS_GRID),
+          };
       const variants = [];
       for (const plan of plans) {
         variants.push(await fitVariant(plan, settings, fits, chosen, selfProbe?.heldOut ?? null));
@@ -187,24 +191,19 @@ function planMethod(
   };
 }
 
-async function penaltiesOf(
+async function choosePenalties(
   plan: VariantPlan,
-  grid: PenaltyGrid,
-  choices: readonly PenaltyGrid[],
+  withEffects: boolean,
   directed: boolean,
   fits: FitterOptions,
 ): Promise<Penalties> {
-  if (!choices.includes(grid)) {
-    return defaultPenalties(grid);
-  }
   const fitter = new Fitter(fits);
-  const withEffects = grid === WITH_EFFECTS_GRID;
   const label = `${plan.method}, penalty ${withEffects ? 'with effects' : 'of metrics only'}`;
   const { features } = plan;
   return nestedPenalties(
     examplesOf(plan.rows, plan),
     directed,
-    grid,
+    withEffects ? WITH_EFFECTS_GRID : METRICS_ONLY_GRID,
     (penalty) => async (train, tasks) =>
       (await fitter.fit(train, { label, features, withEffects, penalty }, tasks)).predict,
   );
