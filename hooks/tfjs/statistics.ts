@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {
+  FUNCTIONAL_WIDTH,
   type GradientRecipe,
   PAIR,
   PAIR_WIDTH,
@@ -193,8 +194,12 @@ export class DeviceStatistics {
           ...(folded ? {} : { gradient: 'no gradient of the live model has been folded yet' }),
           bottom: 'the slow lane is not measured',
           spectra: 'the slow lane is not measured',
-          functional: 'the slow lane is not measured',
+          activation: 'the slow lane is not measured',
+          inputGradient: 'the slow lane is not measured',
         },
+        referenceAbsent: this.#references.map(() => ({})),
+        measuredAt: {},
+        functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
       },
     };
   }

@@ -1,45 +1,33 @@
+import { METRICS, type Part } from '../metrics/index.js';
+
+export type FeatureGroup = 'weights' | 'slow' | 'gradients' | 'functional';
+
+/** What a stream must offer for a part of the statistics, beside task vectors, which are always there. */
+const GROUP_OF_PART: Readonly<Record<Part, FeatureGroup>> = {
+  subspace: 'weights',
+  bottom: 'slow',
+  spectra: 'slow',
+  gradient: 'gradients',
+  activation: 'functional',
+  inputGradient: 'functional',
+};
+
+const GROUPS: readonly FeatureGroup[] = ['weights', 'slow', 'gradients', 'functional'];
+
 /**
- * The metrics by what a stream must offer to have them. Task vectors and fast subspaces come with every tick;
- * the others need the slow lane, gradients, or a calibration batch on both sides (METRICS of arXiv 2601.22285).
+ * The metrics by what a stream must offer to have them. Task vectors and fast subspaces come with every tick; the
+ * others need the slow lane, gradients, or a calibration batch on both sides.
  */
-export const FEATURE_GROUPS = {
-  weights: [
-    'task_vector_cosine_similarity',
-    'task_vector_l2_distance',
-    'task_vector_dot_product',
-    'weight_space_angle',
-    'task_vector_magnitude_ratio',
-    'effective_rank',
-    'effective_rank_mergeability_score',
-    'stable_rank',
-    'spectral_gap',
-    'singular_value_ratio',
-    'layerwise_effective_rank',
-    'layerwise_effective_rank_mergeability_score',
-    'subspace_overlap',
-    'right_subspace_overlap_top_k',
-    'interaction_matrix_overlap_top_k',
-  ],
-  slow: ['singular_value_overlap', 'right_subspace_overlap_bottom_k', 'interaction_matrix_overlap_bottom_k'],
-  gradients: [
-    'encoder_gradient_cosine_similarity',
-    'encoder_gradient_l2_distance',
-    'encoder_gradient_dot_product',
-  ],
-  functional: [
-    'activation_l2_distance',
-    'activation_cosine_similarity',
-    'activation_magnitude_ratio',
-    'activation_dot_product',
-    'input_gradient_cosine_similarity',
-    'input_gradient_l2_distance',
-    'input_gradient_dot_product',
-  ],
-} as const satisfies Record<string, readonly string[]>;
+export const FEATURE_GROUPS = groupMetrics();
 
-export type FeatureGroup = keyof typeof FEATURE_GROUPS;
-
-const GROUPS = Object.keys(FEATURE_GROUPS) as FeatureGroup[];
+function groupMetrics(): Readonly<Record<FeatureGroup, readonly string[]>> {
+  const groups: Record<FeatureGroup, string[]> = { weights: [], slow: [], gradients: [], functional: [] };
+  for (const { name, needs } of METRICS) {
+    const [part] = needs;
+    groups[part === undefined ? 'weights' : GROUP_OF_PART[part]].push(name);
+  }
+  return groups;
+}
 
 /** Every metric that a fingerprint may use. */
 export const FEATURES: readonly string[] = GROUPS.flatMap((group) => [...FEATURE_GROUPS[group]]);

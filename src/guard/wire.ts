@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import {
+  FUNCTIONAL_WIDTH,
   type GradientRecipe,
   PAIR_WIDTH,
+  PARTS,
   type PairStatistics,
   SIDE_WIDTH,
 } from '../metrics/pair-statistics.js';
@@ -16,9 +18,9 @@ import type { Observation } from './types.js';
 import { check, parseJson } from './wire-messages.js';
 
 /**
- * One Observation on the wire: a safetensors blob with the tensors `pair` [R, T, 8], `live` [T, 4] and `ref`
- * [R, T, 4] (F32, or F64 from a tap that works on the host), where NaN means not measured, and everything else
- * as one JSON text in the metadata under `observation`. JSON has no NaN and no infinity, which a loss can be:
+ * One Observation on the wire: a safetensors blob with the tensors `pair` [R, T, 8], `live` [T, 5], `ref`
+ * [R, T, 5] and `functional` [R, 8] (F32, or F64 from a tap that works on the host), where NaN means not measured,
+ * and everything else as one JSON text in the metadata under `observation`. JSON has no NaN and no infinity, which a loss can be:
  * there they are the strings "NaN", "Infinity" and "-Infinity".
  */
 
@@ -44,7 +46,9 @@ const restSchema = z.object({
   tensors: z.array(z.object({ name: z.string(), shape: z.array(count) })),
   gradient: recipeSchema.nullable(),
   referenceGradients: z.array(recipeSchema.nullable()),
-  absent: z.partialRecord(z.enum(['gradient', 'subspace', 'bottom', 'spectra', 'functional']), z.string()),
+  absent: z.partialRecord(z.enum(PARTS), z.string()),
+  referenceAbsent: z.array(z.partialRecord(z.enum(PARTS), z.string())),
+  measuredAt: z.partialRecord(z.enum(PARTS), count),
   selfProbe: z
     .object({
       scale: z.number(),
@@ -71,12 +75,13 @@ type Rest = z.infer<typeof restSchema>;
 
 /** @throws MergeguardError when an array does not fit the numbers of references and tensors */
 export function encodeObservation({ statistics, cost, skipped }: Observation): Uint8Array {
-  const { pair, live, ref, ...rest } = statistics;
+  const { pair, live, ref, functional, ...rest } = statistics;
   const shapes = shapesFor(statistics);
   const tensors = new Map<string, TensorInput>([
     ['pair', { shape: shapes.pair, data: pair }],
     ['live', { shape: shapes.live, data: live }],
     ['ref', { shape: shapes.ref, data: ref }],
+    ['functional', { shape: shapes.functional, data: functional }],
   ]);
   const text = JSON.stringify({ ...rest, cost, skipped }, (_key, value) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
@@ -95,11 +100,11 @@ export function decodeObservation(bytes: Uint8Array): Observation {
   const shapes = shapesFor(rest);
   const problems = [...tensors.keys()]
     .filter((name) => !Object.hasOwn(shapes, name))
-    .map((name) => `tensor "${name}" is unknown, known are pair, live and ref`);
-  if (rest.referenceGradients.length !== rest.references.length) {
-    problems.push(
-      `${rest.referenceGradients.length} referenceGradients for ${rest.references.length} references`,
-    );
+    .map((name) => `tensor "${name}" is unknown, known are ${Object.keys(shapes).join(', ')}`);
+  for (const name of ['referenceGradients', 'referenceAbsent'] as const) {
+    if (rest[name].length !== rest.references.length) {
+      problems.push(`${rest[name].length} ${name} for ${rest.references.length} references`);
+    }
   }
   const take = (name: keyof typeof shapes) => {
     const tensor = tensors.get(name);
@@ -115,7 +120,12 @@ export function decodeObservation(bytes: Uint8Array): Observation {
     }
     return new Float32Array();
   };
-  const arrays = { pair: take('pair'), live: take('live'), ref: take('ref') };
+  const arrays = {
+    pair: take('pair'),
+    live: take('live'),
+    ref: take('ref'),
+    functional: take('functional'),
+  };
   if (problems.length > 0) {
     throw new MergeguardError(listProblems('the observation is wrong:', problems));
   }
@@ -126,5 +136,10 @@ export function decodeObservation(bytes: Uint8Array): Observation {
 /** R references, T tensors. */
 function shapesFor({ references, tensors }: Pick<PairStatistics | Rest, 'references' | 'tensors'>) {
   const [R, T] = [references.length, tensors.length];
-  return { pair: [R, T, PAIR_WIDTH], live: [T, SIDE_WIDTH], ref: [R, T, SIDE_WIDTH] };
+  return {
+    pair: [R, T, PAIR_WIDTH],
+    live: [T, SIDE_WIDTH],
+    ref: [R, T, SIDE_WIDTH],
+    functional: [R, FUNCTIONAL_WIDTH],
+  };
 }

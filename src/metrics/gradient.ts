@@ -1,4 +1,4 @@
-import { cosine, GRADIENT, type Gram, sumGram } from './gram.js';
+import { cosine, functionalGram, GRADIENT, type Gram, INPUT_GRADIENT, sumGram } from './gram.js';
 import type { Metric, MetricValue } from './metric.js';
 import type { GradientRecipe, PairStatistics } from './pair-statistics.js';
 
@@ -8,7 +8,7 @@ type Entry = Pick<Metric, 'name' | 'range' | 'better' | 'meaning'> & {
   of(gram: Gram): MetricValue;
 };
 
-function metric({ lengthMatters, of, ...entry }: Entry): Metric {
+function encoderGradient({ lengthMatters, of, ...entry }: Entry): Metric {
   return {
     ...entry,
     family: 'gradient',
@@ -21,6 +21,23 @@ function metric({ lengthMatters, of, ...entry }: Entry): Metric {
         return { value: null, reason: obstacle };
       }
       const gram = sumGram(statistics, reference, GRADIENT);
+      return 'reason' in gram ? { value: null, reason: gram.reason } : of(gram);
+    },
+  };
+}
+
+function inputGradient({
+  of,
+  ...entry
+}: Pick<Metric, 'name' | 'range' | 'better' | 'meaning'> & { of(gram: Gram): MetricValue }): Metric {
+  return {
+    ...entry,
+    family: 'gradient',
+    needs: ['inputGradient'],
+    lane: 'slow',
+    source: 'arXiv 2601.22285, gradient-based metrics',
+    compute(statistics, reference) {
+      const gram = functionalGram(statistics, reference, INPUT_GRADIENT);
       return 'reason' in gram ? { value: null, reason: gram.reason } : of(gram);
     },
   };
@@ -72,9 +89,13 @@ function differentLengths(live: GradientRecipe, stored: GradientRecipe): string 
   return `lengths of the two gradients do not compare: ${differences.join('; ')}`;
 }
 
-/** g is the loss gradient with respect to the shared tensors, each model on its own task's samples. */
+/**
+ * g is the loss gradient with respect to the shared tensors, q that with respect to the inputs, its samples laid end
+ * to end; each model on its own task's samples. The two models' samples are different inputs: the study compares
+ * their gradients position by position all the same.
+ */
 export const GRADIENT_METRICS: readonly Metric[] = [
-  metric({
+  encoderGradient({
     name: 'encoder_gradient_cosine_similarity',
     range: [-1, 1],
     better: 'higher',
@@ -82,7 +103,7 @@ export const GRADIENT_METRICS: readonly Metric[] = [
     lengthMatters: false,
     of: (gram) => cosine(gram, GRADIENT.what),
   }),
-  metric({
+  encoderGradient({
     name: 'encoder_gradient_l2_distance',
     range: [0, null],
     better: 'lower',
@@ -90,12 +111,33 @@ export const GRADIENT_METRICS: readonly Metric[] = [
     lengthMatters: true,
     of: (gram) => ({ value: Math.sqrt(gram.distance) }),
   }),
-  metric({
+  encoderGradient({
     name: 'encoder_gradient_dot_product',
     range: [null, null],
     better: 'none',
     meaning: 'Agreement of the two pulls, weighted by how strong both are.',
     lengthMatters: true,
+    of: (gram) => ({ value: gram.dot }),
+  }),
+  inputGradient({
+    name: 'input_gradient_cosine_similarity',
+    range: [-1, 1],
+    better: 'higher',
+    meaning: 'Whether the two models are sensitive to the same parts of their inputs.',
+    of: (gram) => cosine(gram, INPUT_GRADIENT.what),
+  }),
+  inputGradient({
+    name: 'input_gradient_l2_distance',
+    range: [0, null],
+    better: 'lower',
+    meaning: 'How differently the two models respond to changes of their inputs.',
+    of: (gram) => ({ value: Math.sqrt(gram.distance) }),
+  }),
+  inputGradient({
+    name: 'input_gradient_dot_product',
+    range: [null, null],
+    better: 'none',
+    meaning: 'Agreement of the two sensitivities, weighted by how strong both are.',
     of: (gram) => ({ value: gram.dot }),
   }),
 ];

@@ -1,5 +1,14 @@
 import type { MetricValue } from './metric.js';
-import { PAIR, PAIR_WIDTH, type PairStatistics, SIDE, SIDE_WIDTH } from './pair-statistics.js';
+import {
+  FUNCTIONAL,
+  FUNCTIONAL_WIDTH,
+  PAIR,
+  PAIR_WIDTH,
+  type PairStatistics,
+  type Part,
+  SIDE,
+  SIDE_WIDTH,
+} from './pair-statistics.js';
 
 /** What two vectors a and b, live and reference, are to each other: ‖a‖², ‖b‖², a.b and ‖a - b‖². */
 export interface Gram {
@@ -29,6 +38,36 @@ export const GRADIENT: Columns = {
   norm: SIDE.gradientNorm,
   dot: PAIR.gradientDot,
   distance: PAIR.gradientDistance,
+};
+
+/** Where a kind of vector that belongs to no tensor lies in PairStatistics. */
+interface FunctionalColumns {
+  readonly what: string;
+  readonly part: Part;
+  /** ‖a‖², ‖b‖², a.b, ‖a - b‖² */
+  readonly columns: readonly [number, number, number, number];
+}
+
+export const ACTIVATION: FunctionalColumns = {
+  what: 'mean activation',
+  part: 'activation',
+  columns: [
+    FUNCTIONAL.activationLive,
+    FUNCTIONAL.activationReference,
+    FUNCTIONAL.activationDot,
+    FUNCTIONAL.activationDistance,
+  ],
+};
+
+export const INPUT_GRADIENT: FunctionalColumns = {
+  what: 'input gradient',
+  part: 'inputGradient',
+  columns: [
+    FUNCTIONAL.inputGradientLive,
+    FUNCTIONAL.inputGradientReference,
+    FUNCTIONAL.inputGradientDot,
+    FUNCTIONAL.inputGradientDistance,
+  ],
 };
 
 /** Vectors shorter than this have no direction (METRICS.md; the study returns 0 there). */
@@ -72,6 +111,25 @@ export function sumGram(
   return sum;
 }
 
+/** The numbers of activations or input gradients, or the reason why there are none. */
+export function functionalGram(
+  statistics: PairStatistics,
+  reference: number,
+  { what, part, columns }: FunctionalColumns,
+): Gram | { readonly reason: string } {
+  const absent = statistics.absent[part] ?? statistics.referenceAbsent[reference]?.[part];
+  if (absent !== undefined) {
+    return { reason: absent };
+  }
+  const [a, b, dot, distance] = columns.map(
+    (column) => statistics.functional[reference * FUNCTIONAL_WIDTH + column]!,
+  ) as [number, number, number, number];
+  if (!Number.isFinite(a + b + dot + distance)) {
+    return { reason: `the ${what} numbers are missing or not finite` };
+  }
+  return { a, b, dot, distance };
+}
+
 /** "the task vector numbers of norm.weight are missing or not finite (and 3 more)" */
 export function notFinite(what: string, tensors: readonly string[]): string {
   const more = tensors.length > 1 ? ` (and ${tensors.length - 1} more)` : '';
@@ -82,6 +140,12 @@ export function notFinite(what: string, tensors: readonly string[]): string {
 export function cosine(gram: Gram, what: string): MetricValue {
   const none = withoutDirection(gram, what);
   return none ?? { value: clamp(gram.dot / Math.sqrt(gram.a * gram.b), -1, 1) };
+}
+
+/** Length of the shorter of a and b over that of the longer, 0..1; null when either has no direction. */
+export function magnitudeRatio(gram: Gram, what: string): MetricValue {
+  const none = withoutDirection(gram, what);
+  return none ?? { value: Math.sqrt(Math.min(gram.a, gram.b) / Math.max(gram.a, gram.b)) };
 }
 
 /** A null with its reason when a or b is shorter than SMALLEST_NORM, else undefined. */

@@ -2,6 +2,7 @@ import { Matrix, SingularValueDecomposition } from 'ml-matrix';
 import { formatShape, listProblems, MergeguardError, matchTensors, type Shapes } from '../tensors/index.js';
 import { SMALLEST_TENSOR_NORM } from './gram.js';
 import {
+  FUNCTIONAL_WIDTH,
   type GradientRecipe,
   PAIR,
   PAIR_WIDTH,
@@ -87,8 +88,12 @@ export function hostStatistics(options: HostStatisticsOptions): PairStatistics {
       ...(live.gradient === undefined && { gradient: 'no gradient of the live model was given' }),
       bottom: 'statistics taken on the host have no slow lane',
       spectra: 'statistics taken on the host have no slow lane',
-      functional: 'statistics taken on the host have no slow lane',
+      activation: 'statistics of finished weights have no activations',
+      inputGradient: 'statistics of finished weights have no input gradients',
     },
+    referenceAbsent: references.map(() => ({})),
+    measuredAt: {},
+    functional: new Float64Array(references.length * FUNCTIONAL_WIDTH).fill(Number.NaN),
     selfProbe: null,
   };
 }

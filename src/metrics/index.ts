@@ -7,9 +7,12 @@ export {
 } from './host-statistics.js';
 export type { Metric, MetricFamily, MetricValue, PairMetrics } from './metric.js';
 export {
+  FUNCTIONAL,
+  FUNCTIONAL_WIDTH,
   type GradientRecipe,
   PAIR,
   PAIR_WIDTH,
+  PARTS,
   type PairStatistics,
   type Part,
   type SelfProbe,

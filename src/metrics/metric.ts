@@ -5,7 +5,7 @@ export type MetricValue = { readonly value: number } | { readonly value: null; r
 
 export type MetricFamily = 'task_vector' | 'effective_rank' | 'subspace' | 'gradient' | 'activation';
 
-/** One of the 28 pairwise metrics (METRICS: arXiv 2601.22285). */
+/** One of the 28 pairwise metrics of arXiv 2601.22285. */
 export interface Metric {
   readonly name: string;
   readonly family: MetricFamily;

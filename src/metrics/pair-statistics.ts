@@ -19,9 +19,9 @@ export const PAIR = {
   leftTop: 4,
   /** ‖V_live^T V_ref‖_F² of the top-k right singular vectors */
   rightTop: 5,
-  /** the same of the last k left singular vectors of the thin SVD (slow lane) */
-  leftBottom: 6,
-  /** the same of the last k right ones (slow lane) */
+  /** cosine of the two vectors of the largest singular values, at most 100 (slow lane) */
+  spectrum: 6,
+  /** ‖V_live^T V_ref‖_F² of the last k right singular vectors of the thin SVD (slow lane) */
   rightBottom: 7,
 } as const;
 export const PAIR_WIDTH = 8;
@@ -36,8 +36,37 @@ export const SIDE = {
   leftK: 2,
   /** k used for the right subspaces */
   rightK: 3,
+  /**
+   * k used for the bottom subspaces; 0 where there is none: the tensor is not 2-D, or its task vector has not full
+   * rank, so that which vectors come last is arbitrary. NaN where it was not looked at.
+   */
+  bottomK: 4,
 } as const;
-export const SIDE_WIDTH = 4;
+export const SIDE_WIDTH = 5;
+
+/**
+ * Columns of `functional[r]` (slow lane). h is the mean activation of one named layer over the calibration inputs of
+ * both tasks; q the loss gradient with respect to the inputs, each model on its own samples, laid end to end.
+ */
+export const FUNCTIONAL = {
+  /** ‖h_live‖², over the inputs pooled with this reference's */
+  activationLive: 0,
+  /** ‖h_ref‖² */
+  activationReference: 1,
+  /** h_live . h_ref */
+  activationDot: 2,
+  /** ‖h_live - h_ref‖² */
+  activationDistance: 3,
+  /** ‖q_live‖² */
+  inputGradientLive: 4,
+  /** ‖q_ref‖² */
+  inputGradientReference: 5,
+  /** q_live . q_ref */
+  inputGradientDot: 6,
+  /** ‖q_live - q_ref‖² */
+  inputGradientDistance: 7,
+} as const;
+export const FUNCTIONAL_WIDTH = 8;
 
 /** How a gradient was made. Metrics of gradients with different recipes do not compare. */
 export interface GradientRecipe {
@@ -56,7 +85,8 @@ export interface GradientRecipe {
 }
 
 /** Parts of a PairStatistics that can be missing as a whole. */
-export type Part = 'gradient' | 'subspace' | 'bottom' | 'spectra' | 'functional';
+export const PARTS = ['gradient', 'subspace', 'bottom', 'spectra', 'activation', 'inputGradient'] as const;
+export type Part = (typeof PARTS)[number];
 
 export interface SelfProbe {
   /** s of base + s tau */
@@ -86,16 +116,22 @@ export interface PairStatistics {
   tensors: readonly { name: string; shape: readonly number[] }[];
   /** [R, T, 8] row-major, columns PAIR */
   pair: Float32Array | Float64Array;
-  /** [T, 4], columns SIDE */
+  /** [T, 5], columns SIDE */
   live: Float32Array | Float64Array;
-  /** [R, T, 4], columns SIDE */
+  /** [R, T, 5], columns SIDE */
   ref: Float32Array | Float64Array;
+  /** [R, 8], columns FUNCTIONAL */
+  functional: Float32Array | Float64Array;
   /** recipe of the live gradient, null before the first fold */
   gradient: GradientRecipe | null;
   /** recipes of the references' gradients, null where a reference has none */
   referenceGradients: readonly (GradientRecipe | null)[];
   /** reason by part, for what is missing for every reference */
   absent: Partial<Record<Part, string>>;
+  /** [R] the same for what a single reference lacks */
+  referenceAbsent: readonly Partial<Record<Part, string>>[];
+  /** step at which a part that is older than this tick was measured (its oldest tensor); none: in this tick */
+  measuredAt: Partial<Record<Part, number>>;
   /** last self-probe, null where none was taken yet or no calibration batch was given */
   selfProbe: SelfProbe | null;
 }

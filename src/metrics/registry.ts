@@ -1,16 +1,18 @@
 import { listProblems, MergeguardError } from '../tensors/index.js';
+import { ACTIVATION_METRICS } from './activation.js';
 import { EFFECTIVE_RANK_METRICS } from './effective-rank.js';
 import { GRADIENT_METRICS } from './gradient.js';
 import type { Metric, MetricValue, PairMetrics } from './metric.js';
-import { PAIR_WIDTH, type PairStatistics, SIDE_WIDTH } from './pair-statistics.js';
+import { FUNCTIONAL_WIDTH, PAIR_WIDTH, type PairStatistics, SIDE_WIDTH } from './pair-statistics.js';
 import { SUBSPACE_METRICS } from './subspace.js';
 import { TASK_VECTOR_METRICS } from './task-vector.js';
 
-/** Every metric that PairStatistics can give. Adding a family is adding a file and a line here. */
+/** All 28 metrics of the study, family by family. Adding a family is adding a file and a line here. */
 export const METRICS: readonly Metric[] = [
   ...TASK_VECTOR_METRICS,
   ...EFFECTIVE_RANK_METRICS,
   ...SUBSPACE_METRICS,
+  ...ACTIVATION_METRICS,
   ...GRADIENT_METRICS,
 ];
 
@@ -50,6 +52,8 @@ function checkLengths(statistics: PairStatistics, referenceIndex: number): void 
     ['pair', statistics.pair.length, references * tensors * PAIR_WIDTH],
     ['live', statistics.live.length, tensors * SIDE_WIDTH],
     ['ref', statistics.ref.length, references * tensors * SIDE_WIDTH],
+    ['functional', statistics.functional.length, references * FUNCTIONAL_WIDTH],
+    ['referenceAbsent', statistics.referenceAbsent.length, references],
     ['referenceGradients', statistics.referenceGradients.length, references],
   ] as const;
   for (const [name, found, expected] of lengths) {

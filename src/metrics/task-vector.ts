@@ -1,4 +1,4 @@
-import { area, cosine, type Gram, sumGram, TAU, withoutDirection } from './gram.js';
+import { area, cosine, type Gram, magnitudeRatio, sumGram, TAU, withoutDirection } from './gram.js';
 import type { Metric, MetricValue } from './metric.js';
 
 type Entry = Pick<Metric, 'name' | 'range' | 'better' | 'meaning'> & { of(gram: Gram): MetricValue };
@@ -57,9 +57,6 @@ export const TASK_VECTOR_METRICS: readonly Metric[] = [
     range: [0, 1],
     better: 'higher',
     meaning: 'Length of the shorter task vector over that of the longer: near 0, one model drowns the other.',
-    of: (gram) =>
-      withoutDirection(gram, TAU.what) ?? {
-        value: Math.sqrt(Math.min(gram.a, gram.b) / Math.max(gram.a, gram.b)),
-      },
+    of: (gram) => magnitudeRatio(gram, TAU.what),
   }),
 ];

@@ -1,5 +1,6 @@
 import {
   baseIdentity,
+  type HostTensor,
   listProblems,
   MergeguardError,
   type NamedTensors,
@@ -20,6 +21,8 @@ export interface ReferenceOptions {
   readonly gradient?: NamedTensors | null;
   readonly gradientRecipe?: ReferenceGradientRecipe | null;
   readonly calibration?: Calibration | null;
+  /** [n, ...inputs] see Reference; needs `calibration` */
+  readonly inputGradient?: HostTensor | null;
   /** accuracy of the fine-tuned model on its calibration samples, a fraction 0..1 */
   readonly accuracy?: number | null;
   readonly loss?: number | null;
@@ -79,10 +82,12 @@ export function makeReference(options: ReferenceOptions): Reference {
     norms: Float64Array.from(tensors, (tensor) => squaredNorm(tau.get(tensor.name)!.data)),
     subspaces,
     spectra,
+    bottoms: new Map(),
     gradient: options.gradient ?? null,
     gradientRecipe: options.gradientRecipe ?? null,
     head: options.head ?? null,
     calibration: options.calibration ?? null,
+    inputGradient: options.inputGradient ?? null,
     accuracy: options.accuracy ?? null,
     loss: options.loss ?? null,
     tensorMap: { ...options.tensorMap },

@@ -23,9 +23,13 @@ const PART_DTYPES: Readonly<Record<string, readonly string[]>> = {
   left: ['F32'],
   right: ['F32'],
   spectrum: ['F64'],
+  bottom: ['F32'],
   gradient: ['F32'],
+  input_gradient: ['F32'],
   head: ['F32'],
 };
+/** Parts that are one tensor, and not one of many by name. */
+const WHOLE_PARTS = new Set(['norms', 'input_gradient']);
 const CALIBRATION_DTYPES: Readonly<Record<string, string>> = { images: 'F32', labels: 'I32' };
 
 function readDescription(metadata: Readonly<Record<string, string>>, what: string): Description {
@@ -68,7 +72,7 @@ async function readParts(
     const part = slash < 0 ? full : full.slice(0, slash);
     const name = slash < 0 ? '' : full.slice(slash + 1);
     const calibration = part === 'calibration' && Object.hasOwn(CALIBRATION_DTYPES, name);
-    const known = Object.hasOwn(PART_DTYPES, part) && (part === 'norms') === (name === '');
+    const known = Object.hasOwn(PART_DTYPES, part) && WHOLE_PARTS.has(part) === (name === '');
     if (!calibration && !known) {
       problems.push(`tensor "${full}" is no part of a reference`);
       continue;
@@ -146,9 +150,11 @@ async function readOpen(file: SafetensorsFile, what: string): Promise<Reference>
     norms: (parts.get('norms')?.get('')?.data ?? new Float64Array()) as Float64Array,
     subspaces: asSubspaces(asHost(parts.get('left')), asHost(parts.get('right')), problems),
     spectra,
+    bottoms: asHost(parts.get('bottom')),
     gradient: parts.has('gradient') ? asHost(parts.get('gradient')) : null,
     head: parts.has('head') ? asHost(parts.get('head')) : null,
     calibration: asCalibration(parts.get('calibration'), problems),
+    inputGradient: asHost(parts.get('input_gradient')).get('') ?? null,
   };
   problems.push(...referenceProblems(reference));
   if (problems.length > 0) {

@@ -68,12 +68,22 @@ export interface Reference extends Description {
   readonly subspaces: ReadonlyMap<string, Subspace>;
   /** by name, for the same matrices: the largest singular values of tau (at most 100), descending */
   readonly spectra: ReadonlyMap<string, Float64Array>;
+  /**
+   * by name: the last min(k, out, in) right singular vectors of tau, [in, k]; only for matrices whose tau has full
+   * rank, since which vectors come last is arbitrary in the others
+   */
+  readonly bottoms: ReadonlyMap<string, HostTensor>;
   /** mean loss gradient by name, for all or some of `tensors`; null where none is stored */
   readonly gradient: NamedTensors | null;
   /** the task's own head; null where none is stored */
   readonly head: NamedTensors | null;
   /** held-out samples of the reference's task; null where none are stored */
   readonly calibration: Calibration | null;
+  /**
+   * [n, ...inputs] loss gradient of every one of the first n calibration samples with respect to the model's inputs, by the
+   * fine-tuned model with its own head; null where none is stored
+   */
+  readonly inputGradient: HostTensor | null;
 }
 
 export function descriptionOf(reference: Reference): Description {

@@ -36,8 +36,8 @@ function halfProblems(tau: NamedTensors): string[] {
 
 /**
  * Writes a reference as one safetensors file. `dtype` is that of the task vector and defaults to F32; everything
- * else keeps its precision. Tensors: `tau/NAME`, `left/NAME`, `right/NAME`, `spectrum/NAME`, `gradient/NAME`,
- * `head/NAME`, `calibration/images`, `calibration/labels`, `norms`. Metadata: `format`, `version`, and
+ * else keeps its precision. Tensors: `tau/NAME`, `left/NAME`, `right/NAME`, `spectrum/NAME`, `bottom/NAME`,
+ * `gradient/NAME`, `input_gradient`, `head/NAME`, `calibration/images`, `calibration/labels`, `norms`. Metadata: `format`, `version`, and
  * `reference`, the rest as JSON.
  * @throws MergeguardError where float16 would change a tensor's task vector by more than 1 %
  */
@@ -64,6 +64,9 @@ export async function writeReference(
   for (const [key, spectrum] of reference.spectra) {
     parts.set(`spectrum/${key}`, { shape: [spectrum.length], data: spectrum });
   }
+  for (const [key, tensor] of reference.bottoms) {
+    parts.set(`bottom/${key}`, tensor);
+  }
   for (const [key, tensor] of reference.gradient ?? []) {
     parts.set(`gradient/${key}`, tensor);
   }
@@ -74,6 +77,9 @@ export async function writeReference(
     const { images, labels } = reference.calibration;
     parts.set('calibration/images', images);
     parts.set('calibration/labels', { shape: [labels.length], data: labels });
+  }
+  if (reference.inputGradient !== null) {
+    parts.set('input_gradient', reference.inputGradient);
   }
   await writeSafetensors(path, parts, {
     format: FORMAT,
