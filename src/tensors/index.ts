@@ -1,3 +1,5 @@
+export { type Adapter, isAdapter, openAdapter, type WholeTensor } from './adapter.js';
+export type { AdaptedMatrix, LowRankFactors } from './adapter-matrix.js';
 export { baseIdentity } from './base-identity.js';
 export { canonicalName, canonicalNames } from './canonical-name.js';
 export { type Checkpoint, openCheckpoint, readNamedTensors } from './checkpoint.js';

@@ -1,0 +1,122 @@
+import { canonicalName } from './canonical-name.js';
+
+// Keys as PEFT writes them, `base_model.model.<module>.<what>`; an adapter's name may stand after `lora_A`,
+// `modules_to_save` and the like, as it does in a state dict that PEFT has not stripped of it.
+
+/** `<module>.lora_A.weight`, `<module>.lora_B.default.bias`, `<module>.lora_embedding_A` */
+const FACTOR = /^(.+)\.lora_(embedding_)?([AB])(?:\.[^.]+){0,2}$/;
+/** the module that PEFT put its own in the place of: `q_proj.base_layer.weight` is `q_proj.weight` */
+const BASE_LAYER = /\.base_layer(?=\.)/g;
+const MODULE_TO_SAVE = /\.modules_to_save\.[^.]+(?=\.)/;
+
+/** Both factors of one adapted module by their keys in the file, as far as they are there. */
+export interface FactorKeys {
+  A?: string;
+  B?: string;
+  readonly embedding: boolean;
+  /** path of the module that the config's patterns are matched with */
+  readonly module: string;
+}
+
+export interface Skipped {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface AdapterKeys {
+  /** canonical name of the base's tensor -> its factors */
+  readonly factors: ReadonlyMap<string, FactorKeys>;
+  /** canonical name -> key of a tensor that is stored whole */
+  readonly whole: ReadonlyMap<string, string>;
+  readonly skipped: Skipped[];
+  readonly problems: string[];
+}
+
+/** Canonical name of the base's tensor that a key stands for. */
+function baseName(key: string): string {
+  return canonicalName(key.replace(MODULE_TO_SAVE, '').replace(BASE_LAYER, ''));
+}
+
+/** The tensor that a module's factors adapt. */
+function adaptedTensor(module: string, keys: readonly string[]): string {
+  // Only nn.MultiheadAttention is adapted along with a child; the factors of its own are for q, k and v together.
+  const isAttention = keys.some((key) => key.startsWith(`${module}.base_layer.out_proj.lora_`));
+  return baseName(`${module}.${isAttention ? 'in_proj_weight' : 'weight'}`);
+}
+
+function sortFactors(keys: readonly string[], into: AdapterKeys, factors: Map<string, FactorKeys>): string[] {
+  const others: string[] = [];
+  for (const key of keys) {
+    const match = FACTOR.exec(key);
+    if (match === null) {
+      others.push(key);
+      continue;
+    }
+    const [, path, embedding, letter] = match as unknown as [string, string, string | undefined, 'A' | 'B'];
+    if (key.endsWith('.bias')) {
+      const name = baseName(`${path}.bias`);
+      into.skipped.push({ name, reason: `"${key}" (lora_bias) is a delta of a bias, which is not read` });
+      continue;
+    }
+    const name = adaptedTensor(path, keys);
+    // The out_proj of an nn.MultiheadAttention has the rank and scale of the attention itself.
+    const module = canonicalName(path.split('.base_layer')[0]!);
+    const found = factors.get(name) ?? { embedding: embedding !== undefined, module };
+    if (found[letter] !== undefined || found.embedding !== (embedding !== undefined)) {
+      const other = found[letter] ?? found.A ?? found.B;
+      into.problems.push(`"${other}" and "${key}" are both for "${name}"; save one adapter to a file`);
+      continue;
+    }
+    found[letter] = key;
+    factors.set(name, found);
+  }
+  return others;
+}
+
+/** Whether a tensor belongs to an adapted module but not to plain LoRA; a user's own module may be `lora_head`. */
+function isVariantPart(name: string, factors: ReadonlyMap<string, FactorKeys>): boolean {
+  const [, module, part] = /^(.+)\.lora_([^.]+)/.exec(name) ?? [];
+  return part === 'magnitude_vector' || factors.has(`${module}.weight`);
+}
+
+/** Why a tensor that is no factor is neither whole nor an error, or null. */
+function skipReason(key: string, name: string, factors: ReadonlyMap<string, FactorKeys>): string | null {
+  if (key.includes('.token_adapter.')) {
+    return `"${key}" replaces single rows (trainable_token_indices), which are not read`;
+  }
+  // PEFT saves embeddings along with their factors (save_embedding_layers).
+  if (key.includes('.original_module.') || factors.has(name)) {
+    return `"${key}" holds the base's own values`;
+  }
+  return null;
+}
+
+/**
+ * Sorts the keys of an adapter's tensors. The problems: two tensors for one place, and tensors that make the
+ * delta another one than B A.
+ */
+export function sortKeys(keys: readonly string[]): AdapterKeys {
+  const factors = new Map<string, FactorKeys>();
+  const whole = new Map<string, string>();
+  const sorted: AdapterKeys = { factors, whole, skipped: [], problems: [] };
+  const others = sortFactors(keys, sorted, factors);
+  for (const key of others) {
+    const name = baseName(key);
+    const reason = skipReason(key, name, factors);
+    if (isVariantPart(name, factors)) {
+      sorted.problems.push(
+        `"${key}" is no part of plain LoRA (a magnitude vector is DoRA's: the delta needs the base's norms); ` +
+          `merge the adapter into its base first (PEFT's merge_and_unload())`,
+      );
+    } else if (reason !== null) {
+      sorted.skipped.push({ name, reason });
+    } else if (whole.has(name)) {
+      sorted.problems.push(
+        `"${whole.get(name)}" and "${key}" are both "${name}"; save one adapter to a file`,
+      );
+    } else {
+      whole.set(name, key);
+    }
+  }
+  return sorted;
+}
