@@ -26,6 +26,10 @@ function cells(size: number): fc.Arbitrary<Float32Array | Float64Array> {
   return fc.oneof(fc.float32Array(length), fc.float64Array(length));
 }
 
+/** numbers or sentences of some parts of the statistics */
+const parts = <Value>(value: fc.Arbitrary<Value>) =>
+  fc.record({ gradient: value, bottom: value, activation: value }, { requiredKeys: [] });
+
 const observations: fc.Arbitrary<Observation> = fc.tuple(fc.nat(3), fc.nat(4)).chain(([R, T]) => {
   const lengths = (n: number) => ({ minLength: n, maxLength: n });
   const tensor = fc.record({ name: fc.string(), shape: fc.array(count, { maxLength: 4 }) });
@@ -37,11 +41,14 @@ const observations: fc.Arbitrary<Observation> = fc.tuple(fc.nat(3), fc.nat(4)).c
       references: fc.array(fc.string({ unit: 'grapheme' }), lengths(R)),
       tensors: fc.array(tensor, lengths(T)),
       pair: cells(R * T * 8),
-      live: cells(T * 4),
-      ref: cells(R * T * 4),
+      live: cells(T * 5),
+      ref: cells(R * T * 5),
+      functional: cells(R * 8),
       gradient: fc.option(recipe),
       referenceGradients: fc.array(fc.option(recipe), lengths(R)),
-      absent: fc.record({ gradient: fc.string(), bottom: fc.string() }, { requiredKeys: [] }),
+      absent: parts(fc.string()),
+      referenceAbsent: fc.array(parts(fc.string()), lengths(R)),
+      measuredAt: parts(count),
       selfProbe: fc.option(
         fc.record({
           scale: fraction,
@@ -79,14 +86,15 @@ describe('an observation on the wire', () => {
     );
   });
 
-  it('is a small safetensors blob of three float32 tensors', () => {
+  it('is a small safetensors blob of four float32 tensors', () => {
     const bytes = encodeObservation(observation('r', 1));
     const { tensors } = parseSafetensors(bytes);
     const shapes = [...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape]);
     expect(shapes.sort()).toEqual([
-      ['live', 'F32', [1, 4]],
+      ['functional', 'F32', [1, 8]],
+      ['live', 'F32', [1, 5]],
       ['pair', 'F32', [1, 1, 8]],
-      ['ref', 'F32', [1, 1, 4]],
+      ['ref', 'F32', [1, 1, 5]],
     ]);
     expect(bytes.length).toBeLessThan(2000);
   });
@@ -112,14 +120,14 @@ describe('an observation on the wire', () => {
     const given = observation('r', 1);
     const statistics = { ...given.statistics, live: new Float32Array(3) };
     expect(() => encodeObservation({ ...given, statistics })).toThrow(
-      'tensor "live" is [1, 4], 4 values, but has 3',
+      'tensor "live" is [1, 5], 5 values, but has 3',
     );
   });
 
   it('names every problem at once', () => {
     const { metadata } = parseSafetensors(encodeObservation(observation('r', 1)));
     const rest = JSON.parse(metadata.observation!);
-    const text = JSON.stringify({ ...rest, referenceGradients: [] });
+    const text = JSON.stringify({ ...rest, referenceGradients: [], referenceAbsent: [] });
     const tensors = new Map([
       ['live', { shape: [2, 4], data: new Float32Array(8) }],
       ['pair', { shape: [1, 1, 8], data: new Int32Array(8) }],
@@ -128,11 +136,13 @@ describe('an observation on the wire', () => {
     expect(() => decodeObservation(encodeSafetensors(tensors, { observation: text }))).toThrow(
       [
         'the observation is wrong:',
-        '  - tensor "extra" is unknown, known are pair, live and ref',
+        '  - tensor "extra" is unknown, known are pair, live, ref, functional',
         '  - 0 referenceGradients for 1 references',
+        '  - 0 referenceAbsent for 1 references',
         '  - tensor "pair" is I32, but must be F32 or F64',
-        '  - tensor "live" is [2, 4], but must be [1, 4]',
-        '  - tensor "ref" [1, 1, 4] is missing',
+        '  - tensor "live" is [2, 4], but must be [1, 5]',
+        '  - tensor "ref" [1, 1, 5] is missing',
+        '  - tensor "functional" [1, 8] is missing',
       ].join('\n'),
     );
   });

@@ -1,6 +1,7 @@
 import type { PairReport, Score, TickEvent } from '../../src/guard/events.js';
 import type { Observation, RunSetup } from '../../src/guard/types.js';
 import {
+  FUNCTIONAL_WIDTH,
   type GradientRecipe,
   PAIR_WIDTH,
   type PairStatistics,
@@ -52,9 +53,12 @@ export function statistics(step: number, change: (made: PairStatistics) => void 
     pair: new Float32Array(2 * 2 * PAIR_WIDTH).fill(1),
     live: new Float32Array(2 * SIDE_WIDTH).fill(1),
     ref: new Float32Array(2 * 2 * SIDE_WIDTH).fill(1),
+    functional: new Float32Array(2 * FUNCTIONAL_WIDTH).fill(1),
     gradient: recipe('ema'),
     referenceGradients: [recipe('calibration'), recipe('calibration')],
-    absent: { bottom: 'not streamed', spectra: 'not streamed', functional: 'not streamed' },
+    absent: { bottom: 'off', spectra: 'off', activation: 'off', inputGradient: 'off' },
+    referenceAbsent: [{}, {}],
+    measuredAt: {},
     selfProbe: null,
   };
   change(made);
