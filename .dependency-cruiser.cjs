@@ -1,16 +1,18 @@
 /**
  * Imports run downwards through the layers, never back:
- * cli -> server, zoo -> hooks/tfjs -> guard -> steering, merging, fingerprint -> metrics -> reference -> backend -> tensors
+ * cli -> server, zoo, at-rest -> hooks/tfjs -> guard -> steering, merging, fingerprint -> metrics -> reference -> backend, spectral -> threads
+ * -> tensors
  */
 const LAYERS = [
   ['^src/cli/'],
-  ['^src/server/', '^src/zoo/'],
+  ['^src/server/', '^src/zoo/', '^src/at-rest/'],
   ['^hooks/tfjs/'],
   ['^src/guard/'],
   ['^src/steering/', '^src/merging/', '^src/fingerprint/'],
   ['^src/metrics/'],
   ['^src/reference/'],
-  ['^src/backend/'],
+  ['^src/backend/', '^src/spectral/'],
+  ['^src/threads/'],
   ['^src/tensors/'],
 ];
 

@@ -30,7 +30,7 @@ describe('solving in worker threads', () => {
   it('kills a thread that takes too long and names the program', async () => {
     const program = { ...randomProgram(new Random('slow'), 1200, 10, 20), label: 'tsv, fold 3' };
     const impatient = new SolverPool({ threads: 1, timeLimitSeconds: 0.05 });
-    await expect(impatient.solve(program)).rejects.toThrow(/tsv, fold 3: .* not solved within 0.05 s/);
+    await expect(impatient.solve(program)).rejects.toThrow(/tsv, fold 3: .* not done within 0.05 s/);
     await impatient.close();
   });
 

@@ -1,0 +1,3 @@
+export type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
+export { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
+export { SpectralPool } from './spectral-pool.js';

@@ -1,0 +1,2 @@
+export { type JobOptions, ThreadPool, type ThreadPoolOptions } from './pool.js';
+export { serveThread } from './serve.js';
