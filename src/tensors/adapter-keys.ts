@@ -7,7 +7,10 @@ import { canonicalName } from './canonical-name.js';
 const FACTOR = /^(.+)\.lora_(embedding_)?([AB])(?:\.[^.]+){0,2}$/;
 /** the module that PEFT put its own in the place of: `q_proj.base_layer.weight` is `q_proj.weight` */
 const BASE_LAYER = /\.base_layer(?=\.)/g;
-const MODULE_TO_SAVE = /\.modules_to_save\.[^.]+(?=\.)/;
+/** `head.modules_to_save.default.weight`, and `head.modules_to_save.bias` as PEFT writes it with bias: all */
+const MODULE_TO_SAVE = /\.modules_to_save(?:\.[^.]+(?=\.))?(?=\.)/;
+
+const MERGE_FIRST = "merge the adapter into its base first (PEFT's merge_and_unload())";
 
 /** Both factors of one adapted module by their keys in the file, as far as they are there. */
 export interface FactorKeys {
@@ -37,13 +40,6 @@ function baseName(key: string): string {
   return canonicalName(key.replace(MODULE_TO_SAVE, '').replace(BASE_LAYER, ''));
 }
 
-/** The tensor that a module's factors adapt. */
-function adaptedTensor(module: string, keys: readonly string[]): string {
-  // Only nn.MultiheadAttention is adapted along with a child; the factors of its own are for q, k and v together.
-  const isAttention = keys.some((key) => key.startsWith(`${module}.base_layer.out_proj.lora_`));
-  return baseName(`${module}.${isAttention ? 'in_proj_weight' : 'weight'}`);
-}
-
 function sortFactors(keys: readonly string[], into: AdapterKeys, factors: Map<string, FactorKeys>): string[] {
   const others: string[] = [];
   for (const key of keys) {
@@ -58,9 +54,16 @@ function sortFactors(keys: readonly string[], into: AdapterKeys, factors: Map<st
       into.skipped.push({ name, reason: `"${key}" (lora_bias) is a delta of a bias, which is not read` });
       continue;
     }
-    const name = adaptedTensor(path, keys);
-    // The out_proj of an nn.MultiheadAttention has the rank and scale of the attention itself.
-    const module = canonicalName(path.split('.base_layer')[0]!);
+    if (/\.base_layer(\.|$)/.test(path)) {
+      // PEFT's merge and forward add the delta of out_proj twice (0.17 to 0.21 do): the file doesn't say what to add.
+      into.problems.push(
+        `"${key}" is inside a module that is adapted itself (nn.MultiheadAttention), which is not supported; ` +
+          MERGE_FIRST,
+      );
+      continue;
+    }
+    const name = baseName(`${path}.weight`);
+    const module = name.slice(0, -'.weight'.length);
     const found = factors.get(name) ?? { embedding: embedding !== undefined, module };
     if (found[letter] !== undefined || found.embedding !== (embedding !== undefined)) {
       const other = found[letter] ?? found.A ?? found.B;
@@ -80,7 +83,17 @@ function isVariantPart(name: string, factors: ReadonlyMap<string, FactorKeys>): 
 }
 
 /** Why a tensor that is no factor is neither whole nor an error, or null. */
-function skipReason(key: string, name: string, factors: ReadonlyMap<string, FactorKeys>): string | null {
+function skipReason(
+  key: string,
+  name: string,
+  others: readonly string[],
+  factors: ReadonlyMap<string, FactorKeys>,
+): string | null {
+  // With bias: all PEFT writes the biases of modules_to_save under both names.
+  const plain = key.replace(MODULE_TO_SAVE, '');
+  if (plain !== key && others.includes(plain)) {
+    return `"${key}" repeats "${plain}"`;
+  }
   if (key.includes('.token_adapter.')) {
     return `"${key}" replaces single rows (trainable_token_indices), which are not read`;
   }
@@ -102,11 +115,11 @@ export function sortKeys(keys: readonly string[]): AdapterKeys {
   const others = sortFactors(keys, sorted, factors);
   for (const key of others) {
     const name = baseName(key);
-    const reason = skipReason(key, name, factors);
+    const reason = skipReason(key, name, others, factors);
     if (isVariantPart(name, factors)) {
       sorted.problems.push(
         `"${key}" is no part of plain LoRA (a magnitude vector is DoRA's: the delta needs the base's norms); ` +
-          `merge the adapter into its base first (PEFT's merge_and_unload())`,
+          MERGE_FIRST,
       );
     } else if (reason !== null) {
       sorted.skipped.push({ name, reason });

@@ -208,6 +208,7 @@ describe('openAdapter', () => {
       [`${P}${Q}.base_layer.bias`, value],
       [`${P}classifier.weight`, tensor([2, 3], 5)],
       [`${P}score.modules_to_save.default.out.weight`, tensor([2, 2])],
+      [`${P}last.modules_to_save.bias`, tensor([2])],
       [`${P}norm.base_layer.weight`, value],
       [`${P}lora_head.weight`, value],
     ]);
@@ -216,6 +217,7 @@ describe('openAdapter', () => {
       [`${Q}.bias`]: [3],
       'classifier.weight': [2, 3],
       'score.out.weight': [2, 2],
+      'last.bias': [2],
       'norm.weight': [3],
       'lora_head.weight': [3],
     });
@@ -234,36 +236,25 @@ describe('openAdapter', () => {
       [`${P}wte.base_layer.weight`, tensor([7, 5])],
       [`${P}head.original_module.weight`, tensor([3])],
       [`${P}head.modules_to_save.default.weight`, tensor([3])],
+      [`${P}head.modules_to_save.bias`, tensor([3])],
+      [`${P}head.bias`, tensor([3])],
       [`${P}tokens.token_adapter.trainable_tokens_delta`, tensor([2, 5])],
       [`${P}wte.lora_B.bias`, tensor([5])],
       [`${P}norm.num_batches_tracked`, { shape: [1], data: BigInt64Array.of(3n) }],
     ]);
     const adapter = await openAdapter(folder);
     expect(Object.keys(summary(adapter))).toEqual(['wte.weight']);
-    expect(adapter.whole.map(({ name }) => name)).toEqual(['head.weight']);
+    expect(adapter.whole.map(({ name }) => name).sort()).toEqual(['head.bias', 'head.weight']);
     const skipped = adapter.skipped.map(({ name, reason }) => `${name}: ${reason}`).sort();
     expect(skipped).toEqual([
       expect.stringMatching(/^conv.weight: .*convolution/),
+      `head.bias: "${P}head.modules_to_save.bias" repeats "${P}head.bias"`,
       expect.stringMatching(/^head.original_module.weight: .*the base's own values/),
       expect.stringMatching(/^norm.num_batches_tracked: .*I64/),
       expect.stringMatching(/^tokens.*: .*single rows \(trainable_token_indices\)/),
       expect.stringMatching(/^wte.bias: .*lora_bias/),
       expect.stringMatching(/^wte.weight: .*the base's own values/),
     ]);
-    await adapter.close();
-  });
-
-  it('knows the two matrices of an nn.MultiheadAttention', async () => {
-    const modules = ['attn', 'attn.base_layer.out_proj'];
-    await write(
-      modules.flatMap((module, at) => factors(module, at === 0 ? 12 : 4, 3, 4)),
-      { rank_pattern: { attn: 3 }, alpha_pattern: { attn: 6, out_proj: 99 } },
-    );
-    const adapter = await openAdapter(folder);
-    expect(summary(adapter)).toEqual({
-      'attn.in_proj_weight': [[12, 4], 3, 2],
-      'attn.out_proj.weight': [[4, 4], 3, 2],
-    });
     await adapter.close();
   });
 
@@ -282,8 +273,9 @@ describe('openAdapter', () => {
         [`${P}f.lora_A.other.weight`, tensor([2, 3])],
         [`${P}f.lora_B.default.weight`, tensor([3, 2])],
         [`${P}head.weight`, { shape: [1], data: Int32Array.of(1) }],
-        [`${P}score.weight`, tensor([1])],
-        [`${P}score.modules_to_save.default.weight`, tensor([1])],
+        [`${P}score.modules_to_save.one.weight`, tensor([1])],
+        [`${P}score.modules_to_save.two.weight`, tensor([1])],
+        [`${P}attn.base_layer.out_proj.lora_A.weight`, tensor([2, 3])],
       ],
       { rank_pattern: { f: 6 } },
     );
@@ -298,6 +290,7 @@ describe('openAdapter', () => {
       `"${P}f.lora_A.default.weight" and "${P}f.lora_A.other.weight" are both for "f.weight"`,
       `"${P}head.weight" is of dtype I32`,
       `are both "score.weight"`,
+      `"${P}attn.base_layer.out_proj.lora_A.weight" is inside a module that is adapted itself`,
       'save_pretrained()',
     ]) {
       expect(message).toContain(text);
