@@ -2,10 +2,13 @@ import type { Reference } from './reference.js';
 
 /** What the parts that a reference lacks rule out, a sentence for people each; empty where nothing is lacking. */
 export function referenceLimits(reference: Reference): string[] {
-  const { tensors, norms, subspaces, gradient, head, calibration, accuracy, loss } = reference;
+  const { tensors, norms, subspaces, bottoms, gradient, head, calibration, inputGradient } = reference;
+  const { accuracy, loss } = reference;
   const limits: string[] = [];
   if (head === null) limits.push("no head: it can't be merge-probed");
-  if (calibration === null) limits.push("no calibration samples: it can't be merge-probed");
+  if (calibration === null) {
+    limits.push("no calibration samples: it can't be merge-probed, activation metrics are null");
+  }
   if (gradient === null) {
     limits.push('no gradient: gradient metrics are null');
   } else if (gradient.size < tensors.length) {
@@ -29,6 +32,14 @@ export function referenceLimits(reference: Reference): string[] {
     limits.push(
       `${matrices - subspaces.size} of ${matrices} matrices were not changed: subspace metrics leave them out`,
     );
+  }
+  if (subspaces.size > 0 && bottoms.size === 0) {
+    limits.push(
+      'no bottom subspace (its task vectors have low rank, or it was made by an older version): bottom metrics are null',
+    );
+  }
+  if (inputGradient === null) {
+    limits.push('no input gradient: input-gradient metrics are null');
   }
   return limits;
 }

@@ -41,6 +41,14 @@ export const descriptionSchema = z.strictObject({
 
 export type Description = z.infer<typeof descriptionSchema>;
 
+/** A matrix [out, in] as a product of two thin ones. */
+export interface Factors {
+  /** [out, r] */
+  readonly left: HostTensor;
+  /** [r, in] */
+  readonly right: HostTensor;
+}
+
 /** Leading singular subspaces of a task matrix [out, in]. */
 export interface Subspace {
   /** dimensions kept, at most the numerical rank */
@@ -60,8 +68,13 @@ export interface Calibration {
 
 /** What is kept of a reference model: made once, stored as one safetensors file. */
 export interface Reference extends Description {
-  /** task vector, fine-tuned minus base; one tensor for each of `tensors` */
+  /** task vector, fine-tuned minus base, of the tensors that have one; see `factors` */
   readonly tau: NamedTensors;
+  /**
+   * task vectors of low rank (LoRA), by name, as the product left right of [out, r] and [r, in]. A tensor of `tensors` that is in
+   * neither `tau` nor `factors` was left as it is in the base.
+   */
+  readonly factors: ReadonlyMap<string, Factors>;
   /** [T] ‖tau‖² per tensor, in the order of `tensors`, of tau before any rounding to float16 */
   readonly norms: Float64Array;
   /** by name, matrices only; a matrix whose tau is zero has none */

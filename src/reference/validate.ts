@@ -2,13 +2,14 @@ import {
   elementCount,
   formatShape,
   type HostTensor,
-  matchTensors,
   type NamedTensors,
+  type Shapes,
 } from '../tensors/index.js';
 import {
   type Calibration,
   descriptionOf,
   descriptionSchema,
+  type Factors,
   type Reference,
   type Subspace,
 } from './reference.js';
@@ -61,31 +62,71 @@ function subspaceProblems(name: string, { k, left, right }: Subspace, shape: rea
   return problems;
 }
 
-function gradientProblems(gradient: NamedTensors, shapes: ReadonlyMap<string, readonly number[]>): string[] {
-  const problems = valueProblems('gradient', gradient);
-  for (const [name, { shape }] of gradient) {
+/** Tensors of a part that belong to no shared tensor, or to one of another shape. */
+function shapeProblems(part: string, found: NamedTensors, shapes: Shapes): string[] {
+  const problems: string[] = [];
+  for (const [name, { shape }] of found) {
     const expected = shapes.get(name);
     if (expected === undefined) {
-      problems.push(`gradient ${name} belongs to no shared tensor`);
+      problems.push(`${part} ${name} belongs to no shared tensor`);
     } else if (formatShape(expected) !== formatShape(shape)) {
-      problems.push(`gradient ${name} is ${formatShape(shape)}, the tensor ${formatShape(expected)}`);
+      problems.push(`${part} ${name} is ${formatShape(shape)}, the tensor ${formatShape(expected)}`);
     }
+  }
+  return problems;
+}
+
+function factorProblems(name: string, { left, right }: Factors, shape: readonly number[]): string[] {
+  const problems = [...hostProblems(`tau_left ${name}`, left), ...hostProblems(`tau_right ${name}`, right)];
+  const rank = left.shape[1];
+  const found = `${formatShape(left.shape)} and ${formatShape(right.shape)}`;
+  if (found !== `${formatShape([shape[0]!, rank!])} and ${formatShape([rank!, shape[1]!])}`) {
+    problems.push(`the factors of ${name}, which is ${formatShape(shape)}, are ${found}`);
+  }
+  return problems;
+}
+
+function bottomProblems(name: string, bottom: HostTensor, shape: readonly number[]): string[] {
+  const problems = hostProblems(`bottom ${name}`, bottom);
+  if (shape.length !== 2 || bottom.shape.length !== 2 || bottom.shape[0] !== shape[1]) {
+    problems.push(
+      `the bottom subspace of ${name}, which is ${formatShape(shape)}, is ${formatShape(bottom.shape)}`,
+    );
+  }
+  return problems;
+}
+
+function inputGradientProblems(inputGradient: HostTensor, calibration: Calibration | null): string[] {
+  const problems = hostProblems('the input gradient', inputGradient);
+  const found = formatShape(inputGradient.shape);
+  if (calibration === null) {
+    problems.push('there is an input gradient, but no calibration samples that it is of');
+  } else if (
+    formatShape(inputGradient.shape.slice(1)) !== formatShape(calibration.images.shape.slice(1)) ||
+    !(inputGradient.shape[0]! >= 1 && inputGradient.shape[0]! <= calibration.images.shape[0]!)
+  ) {
+    problems.push(
+      `the input gradient is ${found}, the calibration inputs are ${formatShape(calibration.images.shape)}`,
+    );
   }
   return problems;
 }
 
 /** Everything by which a reference contradicts itself, a line each: when it is made and when it is read. */
 export function referenceProblems(reference: Reference): string[] {
-  const { tensors, tau, norms, subspaces, spectra, gradient, gradientRecipe, head, calibration } = reference;
+  const { tensors, tau, factors, norms, subspaces, spectra, bottoms } = reference;
+  const { gradient, gradientRecipe, head, calibration, inputGradient } = reference;
   const parsed = descriptionSchema.safeParse(descriptionOf(reference));
   const problems = (parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   const shapes = new Map(tensors.map((tensor) => [tensor.name, tensor.shape]));
   if (shapes.size !== tensors.length) {
     problems.push('a tensor is listed twice');
   }
-  const tauShapes = new Map([...tau].map(([key, tensor]) => [key, tensor.shape]));
-  problems.push(...matchTensors(shapes, tauShapes).problems.map((problem) => `tau: ${problem}`));
-  problems.push(...valueProblems('tau', tau));
+  problems.push(...shapeProblems('tau', tau, shapes), ...valueProblems('tau', tau));
+  for (const [key, factor] of factors) {
+    problems.push(...factorProblems(key, factor, shapes.get(key) ?? []));
+    if (tau.has(key)) problems.push(`${key} has both a task vector and factors of one`);
+  }
   if (norms.length !== tensors.length || !norms.every((norm) => Number.isFinite(norm) && norm >= 0)) {
     problems.push(`the norms are not ${tensors.length} finite numbers`);
   }
@@ -100,10 +141,16 @@ export function referenceProblems(reference: Reference): string[] {
   if ((gradient === null) !== (gradientRecipe === null)) {
     problems.push('a gradient and its recipe come together; one of them is missing');
   }
-  if (gradient !== null) problems.push(...gradientProblems(gradient, shapes));
+  for (const [key, bottom] of bottoms) {
+    problems.push(...bottomProblems(key, bottom, shapes.get(key) ?? []));
+  }
+  if (gradient !== null) {
+    problems.push(...valueProblems('gradient', gradient), ...shapeProblems('gradient', gradient, shapes));
+  }
   if (gradient?.size === 0) problems.push('the gradient has no tensors; leave it out instead');
   if (head !== null) problems.push(...valueProblems('head', head));
   if (head?.size === 0) problems.push('the head has no tensors; leave it out instead');
   if (calibration !== null) problems.push(...calibrationProblems(calibration));
+  if (inputGradient !== null) problems.push(...inputGradientProblems(inputGradient, calibration));
   return problems;
 }

@@ -1,78 +1,90 @@
 import {
-  decodeFloat16,
-  encodeFloat16,
+  type HostTensor,
+  type LazyTensor,
   listProblems,
   MergeguardError,
-  type NamedTensors,
   type TensorInput,
   writeSafetensors,
 } from '../tensors/index.js';
-import { descriptionOf, type Reference } from './reference.js';
+import { float16Error } from './float16-error.js';
+import { type Description, descriptionOf, type Reference } from './reference.js';
 
 export const FORMAT = 'mergeguard-reference';
-/** Raised when a reader of the version before could not read the file rightly. */
-export const VERSION = 1;
+/** Raised when a reader of the version before could not read the file rightly. 2: factors, bottoms, input gradients. */
+export const VERSION = 2;
 
-/** Largest relative error of a tensor's task vector that float16 may cost. */
-const MAX_HALF_ERROR = 0.01;
+/** Dtypes that a task vector may be stored in. */
+export type TauDtype = 'F32' | 'F16';
 
-/** Tensors that float16 can't hold: it ends at 65504 and thins out below 6e-5, where small task vectors lie. */
-function halfProblems(tau: NamedTensors): string[] {
-  const problems: string[] = [];
-  for (const [name, { data }] of tau) {
-    let error = 0;
-    let norm = 0;
-    for (const value of data) {
-      error += (decodeFloat16(encodeFloat16(value)) - value) ** 2;
-      norm += value ** 2;
-    }
-    const relative = Math.sqrt(error / norm);
-    if (norm > 0 && relative > MAX_HALF_ERROR) {
-      problems.push(`tau ${name} would be off by ${(100 * relative).toPrecision(3)} %`);
-    }
-  }
-  return problems;
-}
+/** A reference whose task vector need not be in memory. */
+export type ReferenceParts = Omit<Reference, keyof Description | 'tau'> & {
+  readonly description: Description;
+  readonly tau: ReadonlyMap<string, TensorInput | LazyTensor>;
+};
 
 /**
  * Writes a reference as one safetensors file. `dtype` is that of the task vector and defaults to F32; everything
- * else keeps its precision. Tensors: `tau/NAME`, `left/NAME`, `right/NAME`, `spectrum/NAME`, `bottom/NAME`,
- * `gradient/NAME`, `input_gradient`, `head/NAME`, `calibration/images`, `calibration/labels`, `norms`. Metadata: `format`, `version`, and
- * `reference`, the rest as JSON.
+ * else keeps its precision.
  * @throws MergeguardError where float16 would change a tensor's task vector by more than 1 %
  */
 export async function writeReference(
   path: string,
   reference: Reference,
-  { dtype = 'F32' }: { dtype?: 'F32' | 'F16' } = {},
+  { dtype = 'F32' }: { dtype?: TauDtype } = {},
 ): Promise<void> {
-  const problems = dtype === 'F16' ? halfProblems(reference.tau) : [];
+  const problems: string[] = [];
+  const tau = new Map<string, TensorInput>();
+  for (const [name, tensor] of reference.tau) {
+    tau.set(name, { ...tensor, dtype });
+    const problem = dtype === 'F16' ? float16Error(name, tensor.data) : null;
+    if (problem !== null) problems.push(problem);
+  }
   if (problems.length > 0) {
     throw new MergeguardError(
       listProblems(`reference "${reference.name}" does not fit into float16; write it as F32:`, problems),
     );
   }
-  const parts = new Map<string, TensorInput>();
+  await writeReferenceParts(path, { ...reference, tau, description: descriptionOf(reference) });
+}
+
+/**
+ * Writes a reference from its parts, the task vector one tensor at a time. Tensors: `tau/NAME` or `tau_left/NAME` and
+ * `tau_right/NAME`, `left/NAME`, `right/NAME`, `spectrum/NAME`, `bottom/NAME`, `gradient/NAME`, `input_gradient`,
+ * `head/NAME`, `calibration/images`, `calibration/labels`, `norms`. Metadata: `format`, `version`, and `reference`, the rest as JSON.
+ */
+export async function writeReferenceParts(path: string, reference: ReferenceParts): Promise<void> {
+  const parts = new Map<string, TensorInput | LazyTensor>();
+  const add = (part: string, tensors: Iterable<readonly [string, TensorInput | LazyTensor]>) => {
+    for (const [name, tensor] of tensors) {
+      parts.set(`${part}/${name}`, tensor);
+    }
+  };
+  const side = <Pair>(pairs: ReadonlyMap<string, Pair>, pick: (pair: Pair) => HostTensor) =>
+    [...pairs].map(([name, pair]) => [name, pick(pair)] as const);
   parts.set('norms', { shape: [reference.norms.length], data: reference.norms });
-  for (const [key, tensor] of reference.tau) {
-    parts.set(`tau/${key}`, { ...tensor, dtype });
+  add('tau', reference.tau);
+  add(
+    'tau_left',
+    side(reference.factors, ({ left }) => left),
+  );
+  add(
+    'tau_right',
+    side(reference.factors, ({ right }) => right),
+  );
+  add(
+    'left',
+    side(reference.subspaces, ({ left }) => left),
+  );
+  add(
+    'right',
+    side(reference.subspaces, ({ right }) => right),
+  );
+  for (const [name, spectrum] of reference.spectra) {
+    parts.set(`spectrum/${name}`, { shape: [spectrum.length], data: spectrum });
   }
-  for (const [key, { left, right }] of reference.subspaces) {
-    parts.set(`left/${key}`, left);
-    parts.set(`right/${key}`, right);
-  }
-  for (const [key, spectrum] of reference.spectra) {
-    parts.set(`spectrum/${key}`, { shape: [spectrum.length], data: spectrum });
-  }
-  for (const [key, tensor] of reference.bottoms) {
-    parts.set(`bottom/${key}`, tensor);
-  }
-  for (const [key, tensor] of reference.gradient ?? []) {
-    parts.set(`gradient/${key}`, tensor);
-  }
-  for (const [key, tensor] of reference.head ?? []) {
-    parts.set(`head/${key}`, tensor);
-  }
+  add('bottom', reference.bottoms);
+  add('gradient', reference.gradient ?? []);
+  add('head', reference.head ?? []);
   if (reference.calibration !== null) {
     const { images, labels } = reference.calibration;
     parts.set('calibration/images', images);
@@ -84,6 +96,6 @@ export async function writeReference(
   await writeSafetensors(path, parts, {
     format: FORMAT,
     version: String(VERSION),
-    reference: JSON.stringify(descriptionOf(reference)),
+    reference: JSON.stringify(reference.description),
   });
 }

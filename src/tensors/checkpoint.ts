@@ -6,7 +6,7 @@ import { listProblems } from './errors.js';
 import { findDuplicateKeys } from './json-duplicates.js';
 import type { HostTensor, NamedTensors } from './named-tensors.js';
 import { SafetensorsError, type TensorInfo } from './safetensors-header.js';
-import { openSafetensors, type SafetensorsFile } from './safetensors-read.js';
+import { openSafetensors, type SafetensorsFile, type ValueRange } from './safetensors-read.js';
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
@@ -16,8 +16,10 @@ export interface Checkpoint {
   readonly names: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   info(name: string): TensorInfo;
-  /** F64 and integers are rounded to float32 */
-  readFloat32(name: string): Promise<Float32Array>;
+  /** all values, or a stretch of them; F64 and integers are rounded to float32 */
+  readFloat32(name: string, range?: ValueRange): Promise<Float32Array>;
+  /** the same as float64 */
+  readFloat64(name: string, range?: ValueRange): Promise<Float64Array>;
   close(): Promise<void>;
 }
 
@@ -103,7 +105,8 @@ async function openShards(path: string, files: Map<string, SafetensorsFile>): Pr
     names: [...owners.keys()],
     metadata: Object.fromEntries(metadata),
     info: (name) => owner(name).info(name),
-    readFloat32: async (name) => owner(name).readFloat32(name),
+    readFloat32: async (name, range) => owner(name).readFloat32(name, range),
+    readFloat64: async (name, range) => owner(name).readFloat64(name, range),
     close: () => closeAll(files),
   };
 }

@@ -1,4 +1,4 @@
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.js';
+import { encodeBfloat16, encodeFloat16, float16Values } from './float16.js';
 
 // Typed arrays are viewed as they lie in memory: hosts are little-endian, as the format and WebAssembly are.
 
@@ -50,12 +50,22 @@ export function encodeData(data: TensorData, dtype: Dtype): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function decodeHalves(halves: Uint16Array, decode: (bits: number) => number): Float32Array {
+function decodeFloat16s(halves: Uint16Array): Float32Array {
+  const all = float16Values();
   const values = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i++) {
-    values[i] = decode(halves[i]!);
+    values[i] = all[halves[i]!]!;
   }
   return values;
+}
+
+/** A bfloat16 is the upper half of a float32. */
+function decodeBfloat16s(halves: Uint16Array): Float32Array {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) {
+    bits[i] = halves[i]! << 16;
+  }
+  return new Float32Array(bits.buffer);
 }
 
 /** Values of a tensor's bytes, which must start their own ArrayBuffer (typed arrays need the alignment). */
@@ -66,9 +76,9 @@ export function decodeData(buffer: ArrayBuffer, dtype: Dtype): TensorData {
     case 'F32':
       return new Float32Array(buffer);
     case 'F16':
-      return decodeHalves(new Uint16Array(buffer), decodeFloat16);
+      return decodeFloat16s(new Uint16Array(buffer));
     case 'BF16':
-      return decodeHalves(new Uint16Array(buffer), decodeBfloat16);
+      return decodeBfloat16s(new Uint16Array(buffer));
     case 'I64':
       return new BigInt64Array(buffer);
     case 'I32':
@@ -79,6 +89,16 @@ export function decodeData(buffer: ArrayBuffer, dtype: Dtype): TensorData {
     case 'BOOL':
       return new Uint8Array(buffer);
   }
+}
+
+/** Whether tensors of this dtype can be parameters that fine-tuning moves. */
+export function isFloat(dtype: Dtype): boolean {
+  return dtype === 'F64' || dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+}
+
+/** Values as float64: a copy, except where they already are. I64 is rounded. */
+export function toFloat64(data: TensorData): Float64Array {
+  return data instanceof Float64Array ? data : Float64Array.from(data as ArrayLike<number>, Number);
 }
 
 /** Values as float32: a copy, except where they already are. F64, I32 and I64 are rounded. */

@@ -74,3 +74,11 @@ export function encodeBfloat16(value: number): number {
 export function decodeBfloat16(bits: number): number {
   return fromBits((bits << 16) >>> 0);
 }
+
+let table: Float32Array | null = null;
+
+/** The value of every one of the 65,536 patterns of binary16: looking up is several times faster than decoding. */
+export function float16Values(): Float32Array {
+  table ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => decodeFloat16(bits));
+  return table;
+}

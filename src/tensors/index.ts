@@ -1,6 +1,6 @@
 export { type Adapter, isAdapter, openAdapter, type WholeTensor } from './adapter.js';
 export type { AdaptedMatrix, LowRankFactors } from './adapter-matrix.js';
-export { baseIdentity } from './base-identity.js';
+export { BaseHash, baseIdentity, identityOrder } from './base-identity.js';
 export { canonicalName, canonicalNames } from './canonical-name.js';
 export { type Checkpoint, openCheckpoint, readNamedTensors } from './checkpoint.js';
 export {
@@ -13,7 +13,7 @@ export {
   shapesOf,
   type TensorMatch,
 } from './compare-tensors.js';
-export { type Dtype, elementCount, type TensorData, toFloat32 } from './dtypes.js';
+export { type Dtype, elementCount, isFloat, type TensorData, toFloat32 } from './dtypes.js';
 export { listProblems, MergeguardError, messageOf } from './errors.js';
 export { decodeFloat16, encodeFloat16 } from './float16.js';
 export {
@@ -38,6 +38,12 @@ export {
   type SafetensorsContent,
   type SafetensorsFile,
   type Tensor,
+  type ValueRange,
 } from './safetensors-read.js';
-export { encodeSafetensors, type TensorInput, writeSafetensors } from './safetensors-write.js';
+export {
+  encodeSafetensors,
+  type LazyTensor,
+  type TensorInput,
+  writeSafetensors,
+} from './safetensors-write.js';
 export { taskVector } from './task-vector.js';

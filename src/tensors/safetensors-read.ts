@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { decodeData, type TensorData, toFloat32 } from './dtypes.js';
+import { DTYPE_SIZE, decodeData, elementCount, type TensorData, toFloat32, toFloat64 } from './dtypes.js';
 import {
   headerLength,
   parseHeader,
@@ -13,6 +13,15 @@ export interface Tensor extends TensorInfo {
   readonly data: TensorData;
 }
 
+/** A stretch of a tensor's values in row-major order. */
+export interface ValueRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Bytes that are asked for in one call: the system takes no more than 2 GiB. */
+const MOST_AT_ONCE = 2 ** 30;
+
 async function readExactly(
   handle: FileHandle,
   begin: number,
@@ -22,7 +31,7 @@ async function readExactly(
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, begin + done);
+    const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, MOST_AT_ONCE), begin + done);
     if (bytesRead === 0) {
       throw new SafetensorsError(
         `${what} ended at byte ${begin + done} while it was being read; was it replaced?`,
@@ -83,16 +92,32 @@ export class SafetensorsFile {
     return this.#entry(name);
   }
 
-  /** Values of one tensor in a fresh array. */
-  async read(name: string): Promise<Tensor> {
+  /** Values of one tensor, or of a stretch of it, in a fresh array; `shape` is the whole tensor's. */
+  async read(name: string, range?: ValueRange): Promise<Tensor> {
     const { dtype, shape, begin, end } = this.#entry(name);
-    const buffer = await readExactly(this.#handle, begin, end - begin, this.#what);
+    let from = begin;
+    let length = end - begin;
+    if (range !== undefined) {
+      if (range.start < 0 || range.count < 0 || range.start + range.count > elementCount(shape)) {
+        throw new SafetensorsError(
+          `${this.#what}: values ${range.start} to ${range.start + range.count} of "${name}" were asked for, which has ${elementCount(shape)}`,
+        );
+      }
+      from = begin + range.start * DTYPE_SIZE[dtype];
+      length = range.count * DTYPE_SIZE[dtype];
+    }
+    const buffer = await readExactly(this.#handle, from, length, this.#what);
     return { dtype, shape, data: decodeData(buffer, dtype) };
   }
 
-  /** Values of one tensor as float32; F64 and integers are rounded. */
-  async readFloat32(name: string): Promise<Float32Array> {
-    return toFloat32((await this.read(name)).data);
+  /** Values of one tensor, or of a stretch of it, as float32; F64 and integers are rounded. */
+  async readFloat32(name: string, range?: ValueRange): Promise<Float32Array> {
+    return toFloat32((await this.read(name, range)).data);
+  }
+
+  /** The same as float64. */
+  async readFloat64(name: string, range?: ValueRange): Promise<Float64Array> {
+    return toFloat64((await this.read(name, range)).data);
   }
 
   close(): Promise<void> {

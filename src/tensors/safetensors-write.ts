@@ -9,7 +9,7 @@ import {
   encodeData,
   type TensorData,
 } from './dtypes.js';
-import { listProblems } from './errors.js';
+import { listProblems, MergeguardError, messageOf } from './errors.js';
 import { MAX_HEADER_BYTES, SafetensorsError } from './safetensors-header.js';
 
 export interface TensorInput {
@@ -19,37 +19,52 @@ export interface TensorInput {
   readonly data: TensorData;
 }
 
-interface Planned {
-  readonly name: string;
+/** A tensor whose values are made when it is their turn to be written: one at a time is in memory. */
+export interface LazyTensor {
   readonly dtype: Dtype;
-  readonly input: TensorInput;
+  readonly shape: readonly number[];
+  load(): Promise<TensorData>;
 }
 
-function inputProblems(tensors: ReadonlyMap<string, TensorInput>): string[] {
+interface Planned<Input> {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly input: Input;
+}
+
+function inputProblems(tensors: ReadonlyMap<string, TensorInput | LazyTensor>): string[] {
   const problems: string[] = [];
-  for (const [name, { shape, data, dtype }] of tensors) {
+  for (const [name, input] of tensors) {
     if (name === '__metadata__') {
       problems.push('no tensor can be called "__metadata__"');
     }
-    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-      problems.push(`tensor "${name}" has the shape [${shape.join(', ')}]`);
-    } else if (elementCount(shape) !== data.length) {
-      problems.push(
-        `tensor "${name}" is [${shape.join(', ')}], ${elementCount(shape)} values, but has ${data.length}`,
-      );
-    }
-    if (dtype !== undefined && !canWriteAs(data, dtype)) {
-      problems.push(`tensor "${name}" can't be written as ${dtype} from a ${data.constructor.name}`);
+    if (!input.shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+      problems.push(`tensor "${name}" has the shape [${input.shape.join(', ')}]`);
+    } else if ('data' in input) {
+      problems.push(...valueProblems(name, input));
     }
   }
   return problems;
 }
 
+function valueProblems(name: string, { shape, data, dtype }: TensorInput): string[] {
+  const problems: string[] = [];
+  if (elementCount(shape) !== data.length) {
+    problems.push(
+      `tensor "${name}" is [${shape.join(', ')}], ${elementCount(shape)} values, but has ${data.length}`,
+    );
+  }
+  if (dtype !== undefined && !canWriteAs(data, dtype)) {
+    problems.push(`tensor "${name}" can't be written as ${dtype} from a ${data.constructor.name}`);
+  }
+  return problems;
+}
+
 /** The header with its length field, and the tensors in file order: widest dtype first, so that all are aligned. */
-function plan(
-  tensors: ReadonlyMap<string, TensorInput>,
+function plan<Input extends TensorInput | LazyTensor>(
+  tensors: ReadonlyMap<string, Input>,
   metadata: Readonly<Record<string, string>>,
-): { header: Uint8Array; order: Planned[] } {
+): { header: Uint8Array; order: Planned<Input>[] } {
   const problems = inputProblems(tensors);
   if (problems.length > 0) {
     throw new SafetensorsError(listProblems("these tensors can't be written:", problems));
@@ -57,7 +72,7 @@ function plan(
   const order = [...tensors].map(([name, input]) => ({
     name,
     input,
-    dtype: input.dtype ?? dtypeOf(input.data),
+    dtype: 'data' in input ? (input.dtype ?? dtypeOf(input.data)) : input.dtype,
   }));
   order.sort((a, b) => DTYPE_SIZE[b.dtype] - DTYPE_SIZE[a.dtype] || (a.name < b.name ? -1 : 1));
   const entries: string[] = [];
@@ -66,7 +81,7 @@ function plan(
   }
   let begin = 0;
   for (const { name, input, dtype } of order) {
-    const end = begin + input.data.length * DTYPE_SIZE[dtype];
+    const end = begin + elementCount(input.shape) * DTYPE_SIZE[dtype];
     const entry = { dtype, shape: input.shape, data_offsets: [begin, end] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     begin = end;
@@ -111,11 +126,12 @@ export function encodeSafetensors(
 /**
  * Writes a safetensors file, tensor by tensor, under a temporary name and renames it when it is complete: a
  * reader sees the old file or the new one, never half of one.
- * @throws SafetensorsError for tensors that can't be written or a path that can't be written to
+ * @throws SafetensorsError for tensors that can't be written or a path that can't be written to; what a `load`
+ * throws is passed on
  */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, TensorInput>,
+  tensors: ReadonlyMap<string, TensorInput | LazyTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { header, order } = plan(tensors, metadata);
@@ -124,8 +140,8 @@ export async function writeSafetensors(
     const handle = await open(temporary, 'wx');
     try {
       await handle.writeFile(header);
-      for (const { input, dtype } of order) {
-        await handle.writeFile(encodeData(input.data, dtype));
+      for (const { name, input, dtype } of order) {
+        await handle.writeFile(encodeData(await valuesOf(name, input, dtype), dtype));
       }
       await handle.sync();
     } finally {
@@ -134,6 +150,20 @@ export async function writeSafetensors(
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw new SafetensorsError(`"${path}" can't be written: ${(error as Error).message}`);
+    throw error instanceof MergeguardError
+      ? error
+      : new SafetensorsError(`"${path}" can't be written: ${messageOf(error)}`);
   }
+}
+
+async function valuesOf(name: string, input: TensorInput | LazyTensor, dtype: Dtype): Promise<TensorData> {
+  if ('data' in input) {
+    return input.data;
+  }
+  const data = await input.load();
+  const problems = valueProblems(name, { shape: input.shape, data, dtype });
+  if (problems.length > 0) {
+    throw new SafetensorsError(listProblems("this tensor can't be written:", problems));
+  }
+  return data;
 }
