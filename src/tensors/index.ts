@@ -24,6 +24,7 @@ export {
   type MappedWeight,
 } from './layers-model.js';
 export type { HostTensor, NamedTensors } from './named-tensors.js';
+export { nearest } from './nearest.js';
 export { permute } from './permute.js';
 export { Random } from './random.js';
 export {

@@ -1,0 +1,81 @@
+import {
+  type AdaptedMatrix,
+  formatShape,
+  listProblems,
+  MergeguardError,
+  nearest,
+  openAdapter,
+  type WholeTensor,
+} from '../tensors/index.js';
+import { subtract } from './checkpoint-model.js';
+import type { ModelAtRest } from './model.js';
+import type { Excluded, NamedCheckpoint, Values } from './named-checkpoint.js';
+
+/**
+ * A LoRA adapter: low-rank task vectors of the matrices that it adapts, whole tensors (modules_to_save) minus the base's, and zero
+ * everywhere else.
+ * @throws MergeguardError where it adapts what the base does not have, or has in another shape
+ */
+export async function openAdapterModel(
+  path: string,
+  name: string,
+  base: NamedCheckpoint,
+): Promise<ModelAtRest> {
+  const adapter = await openAdapter(path);
+  const matrices = new Map(adapter.matrices.map((matrix) => [matrix.name, matrix]));
+  const wholes = new Map<string, WholeTensor>();
+  const excluded: Excluded[] = [...adapter.skipped];
+  for (const whole of adapter.whole) {
+    if (base.shapes.has(whole.name)) {
+      wholes.set(whole.name, whole);
+    } else {
+      excluded.push({ name: whole.name, reason: `in ${name}, not in the base` });
+    }
+  }
+  const problems = adapterProblems([...matrices.values()], [...wholes.values()], base);
+  if (problems.length > 0) {
+    await adapter.close();
+    const heading = `the adapter ${name} does not fit the base ${base.path} (it was trained on ${adapter.baseModel ?? 'a base that it does not name'}):`;
+    throw new MergeguardError(listProblems(heading, problems));
+  }
+  return {
+    name,
+    path,
+    kind: 'adapter',
+    task: name,
+    shapes: base.shapes,
+    excluded,
+    baseHash: null,
+    form: (tensor) => (matrices.has(tensor) ? 'low-rank' : wholes.has(tensor) ? 'dense' : 'zero'),
+    async tau(tensor, range, readBase) {
+      const values: Values = await wholes.get(tensor)!.read();
+      const from = await readBase();
+      const stretch = range === undefined ? values : values.slice(range.start, range.start + range.count);
+      return subtract(from instanceof Float64Array ? Float64Array.from(stretch) : stretch, from);
+    },
+    factors: (tensor) => matrices.get(tensor)!.read(),
+    storedParts: async () => undefined,
+    close: () => adapter.close(),
+  };
+}
+
+function adapterProblems(
+  matrices: readonly AdaptedMatrix[],
+  wholes: readonly WholeTensor[],
+  base: NamedCheckpoint,
+): string[] {
+  const problems: string[] = [];
+  const known = [...base.shapes.keys()];
+  for (const { name, shape } of [...matrices, ...wholes]) {
+    const expected = base.shapes.get(name);
+    if (expected === undefined) {
+      const meant = nearest(name, known);
+      problems.push(
+        `${name} is ${formatShape(shape)} there, missing in the base${meant === null ? '' : `; nearest there: ${meant}`}`,
+      );
+    } else if (formatShape(expected) !== formatShape(shape)) {
+      problems.push(`${name} is ${formatShape(shape)} there, ${formatShape(expected)} in the base`);
+    }
+  }
+  return problems;
+}

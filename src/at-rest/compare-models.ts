@@ -1,0 +1,174 @@
+import { computePairMetrics, type PairMetrics, type PairStatistics } from '../metrics/index.js';
+import { BaseHash, identityOrder, listProblems, MergeguardError } from '../tensors/index.js';
+import type { IndexPair } from './block-sums.js';
+import { checkModelFiles, type Finding } from './compatibility/index.js';
+import { measurePairs } from './measure.js';
+import type { ModelAtRest } from './model.js';
+import { NamedCheckpoint } from './named-checkpoint.js';
+import { modelPaths, openModel } from './open-models.js';
+import { type Coverage, type Sharing, sharedTensors } from './shared-tensors.js';
+import type { PartsSettings } from './tensor-parts.js';
+import { tiedTensors } from './tied.js';
+import { Workers } from './workers.js';
+
+export interface CompareOptions extends Partial<PartsSettings> {
+  /** the checkpoint that all were fine-tuned from; null where only reference files are compared */
+  readonly base: string | null;
+  /** names, or first parts of names, that are left out although the base holds them; defaults to none */
+  readonly heads?: readonly string[];
+  /** worker threads; defaults to one a core */
+  readonly threads?: number | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** what the models' configuration files say, before any tensor is read */
+  readonly onFindings?: (findings: readonly Finding[]) => void;
+}
+
+/** Two models and every metric of them. */
+export interface ComparedPair {
+  readonly a: ModelAtRest;
+  readonly b: ModelAtRest;
+  readonly metrics: PairMetrics;
+  readonly statistics: PairStatistics;
+}
+
+export interface Comparison {
+  readonly pairs: readonly ComparedPair[];
+  readonly coverage: Coverage;
+  readonly findings: readonly Finding[];
+  /** what a reader of the numbers should know, a sentence each */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Compares models at rest by their weights.
+ *
+ * @param given paths of models, see `modelPaths`
+ * @param choose which pairs, by the models' places; called with the opened models
+ * @throws MergeguardError for models that can not be opened or compared, with everything that stands against it
+ */
+export async function compareModels(
+  given: readonly string[],
+  choose: (models: readonly ModelAtRest[]) => readonly IndexPair[],
+  options: CompareOptions,
+): Promise<Comparison> {
+  const precise = options.precise ?? false;
+  const paths = await modelPaths(given, options.base);
+  const findings =
+    options.base === null ? [] : await checkModelFiles({ name: 'the base', path: options.base }, paths);
+  options.onFindings?.(findings);
+  const open: { close(): Promise<void> }[] = [];
+  try {
+    const base = options.base === null ? null : await NamedCheckpoint.open(options.base, precise);
+    if (base !== null) open.push(base);
+    const models: ModelAtRest[] = [];
+    for (const path of paths) {
+      models.push(await openModel(path, base, precise));
+      open.push(models.at(-1)!);
+    }
+    const pairs = choose(models);
+    const sharing = await shareTensors(base, models, options.heads ?? []);
+    await checkBases(base, models);
+    const workers = new Workers(options.threads);
+    open.push(workers);
+    const statistics = await measurePairs({
+      base,
+      models,
+      pairs,
+      tensors: sharing.tensors,
+      workers,
+      slow: options.slow ?? true,
+      precise,
+      onProgress: options.onProgress,
+    });
+    return {
+      pairs: pairs.map(([a, b], p) => ({
+        a: models[a]!,
+        b: models[b]!,
+        metrics: computePairMetrics(statistics[p]!, 0),
+        statistics: statistics[p]!,
+      })),
+      coverage: sharing.coverage,
+      findings,
+      notes: notesOf(models, precise),
+    };
+  } finally {
+    await Promise.all(open.map((each) => each.close()));
+  }
+}
+
+async function shareTensors(
+  base: NamedCheckpoint | null,
+  models: readonly ModelAtRest[],
+  heads: readonly string[],
+): Promise<Sharing> {
+  const { tensors, coverage } = sharedTensors(base, models, heads);
+  const tied = await tiedTensors(base, models, tensors);
+  const excluded = [...tied].map(([name, first]) => ({ name, reason: `tied to ${first}, counted once` }));
+  return {
+    tensors: tensors.filter(({ name }) => !tied.has(name)),
+    coverage: {
+      ...coverage,
+      matched: coverage.matched - tied.size,
+      excluded: [...coverage.excluded, ...excluded],
+    },
+  };
+}
+
+/** @throws MergeguardError where a reference was made from another base */
+async function checkBases(base: NamedCheckpoint | null, models: readonly ModelAtRest[]): Promise<void> {
+  const made = models.filter(({ baseHash }) => baseHash !== null);
+  const problems: string[] = [];
+  if (base === null) {
+    const [first, ...others] = made;
+    for (const other of others) {
+      if (other.baseHash !== first!.baseHash) {
+        problems.push(
+          `${first!.name} was made from the base ${short(first!.baseHash)}, ${other.name} from ${short(other.baseHash)}`,
+        );
+      }
+    }
+  } else {
+    const known = new Map<string, string>();
+    for (const model of made) {
+      // References of one pool have the same tensors: their base is hashed once.
+      const names = identityOrder(model.shapes.keys());
+      const key = names.join('\n');
+      const here = known.get(key) ?? (await hashOf(base, names));
+      known.set(key, here);
+      if (here !== model.baseHash) {
+        problems.push(
+          `${model.name} was made from another base (${short(model.baseHash)} there, ${short(here)} here)`,
+        );
+      }
+    }
+  }
+  if (problems.length > 0) {
+    const heading = 'these references do not belong to one base; make them again from the same one:';
+    throw new MergeguardError(listProblems(heading, problems));
+  }
+}
+
+function short(hash: string | null): string {
+  return hash === null ? 'unknown' : hash.slice(0, 12);
+}
+
+/** Identity of the base over the named tensors, one in memory at a time. */
+export async function hashOf(base: NamedCheckpoint, names: readonly string[]): Promise<string> {
+  const hash = new BaseHash();
+  for (const name of names) {
+    const shape = base.shapes.get(name);
+    if (shape !== undefined) {
+      hash.add(name, { shape, data: await base.readFloat32(name) });
+    }
+  }
+  return hash.digest();
+}
+
+function notesOf(models: readonly ModelAtRest[], precise: boolean): string[] {
+  const stored = models.filter(({ kind }) => kind === 'reference').map(({ name }) => name);
+  return precise && stored.length > 0
+    ? [
+        `reference files hold float32 or float16: the figures of ${stored.join(', ')} are no more precise than that; give the checkpoints instead`,
+      ]
+    : [];
+}

@@ -1,0 +1,92 @@
+import {
+  type Checkpoint,
+  canonicalNames,
+  isFloat,
+  openCheckpoint,
+  type Shapes,
+  type TensorInfo,
+  type ValueRange,
+} from '../tensors/index.js';
+
+/** Values of a tensor: float64 where the last digit counts. */
+export type Values = Float32Array | Float64Array;
+
+/** BatchNorm's, by canonical name. */
+const RUNNING_STATISTIC = /(^|\.)running_(mean|var)$/;
+
+export interface Excluded {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A checkpoint under canonical names, its tensors read when they are asked for. */
+export class NamedCheckpoint {
+  readonly path: string;
+  /** tensors that can be parameters */
+  readonly shapes: Shapes;
+  /** the others, and why */
+  readonly excluded: readonly Excluded[];
+  /** canonical name -> name in the file, where it is another */
+  readonly renamed: Readonly<Record<string, string>>;
+  readonly #checkpoint: Checkpoint;
+  readonly #originals: ReadonlyMap<string, string>;
+  readonly #precise: boolean;
+
+  private constructor(path: string, checkpoint: Checkpoint, precise: boolean) {
+    this.path = path;
+    this.#checkpoint = checkpoint;
+    this.#precise = precise;
+    const names = canonicalNames(checkpoint.names);
+    const shapes = new Map<string, readonly number[]>();
+    const excluded: Excluded[] = [];
+    const originals = new Map<string, string>();
+    checkpoint.names.forEach((original, at) => {
+      const name = names[at]!;
+      const { dtype, shape } = checkpoint.info(original);
+      originals.set(name, original);
+      if (!isFloat(dtype)) {
+        excluded.push({ name, reason: `${dtype}, not a parameter` });
+      } else if (RUNNING_STATISTIC.test(name)) {
+        excluded.push({ name, reason: 'running statistic, not a parameter' });
+      } else {
+        shapes.set(name, shape);
+      }
+    });
+    this.shapes = shapes;
+    this.excluded = excluded;
+    this.#originals = originals;
+    this.renamed = Object.fromEntries([...originals].filter(([name, original]) => name !== original));
+  }
+
+  /** @param precise values as float64; else float32 */
+  static async open(path: string, precise: boolean): Promise<NamedCheckpoint> {
+    const checkpoint = await openCheckpoint(path);
+    try {
+      return new NamedCheckpoint(path, checkpoint, precise);
+    } catch (error) {
+      await checkpoint.close();
+      throw error;
+    }
+  }
+
+  info(name: string): TensorInfo {
+    return this.#checkpoint.info(this.#originals.get(name)!);
+  }
+
+  /** All values of a tensor, or a stretch of them. */
+  read(name: string, range?: ValueRange): Promise<Values> {
+    const original = this.#originals.get(name)!;
+    return this.#precise
+      ? this.#checkpoint.readFloat64(original, range)
+      : this.#checkpoint.readFloat32(original, range);
+  }
+
+  /** The same as float32, as the base's identity and references have it. */
+  readFloat32(name: string, range?: ValueRange): Promise<Float32Array> {
+    return this.#checkpoint.readFloat32(this.#originals.get(name)!, range);
+  }
+
+  close(): Promise<void> {
+    return this.#checkpoint.close();
+  }
+}
