@@ -6,7 +6,6 @@ import {
   createGuard,
   type EndEvent,
   type Guard,
-  type GuardConfig,
   type GuardConfigInput,
   type GuardEvent,
   type HelloEvent,
@@ -14,21 +13,13 @@ import {
   readOptions,
   resolveConfig,
 } from '../../src/guard/index.js';
-import { checkReference, type Reference, readReference, referenceLimits } from '../../src/reference/index.js';
-import type { SteeredTensor } from '../../src/steering/index.js';
+import { type Reference, referenceLimits } from '../../src/reference/index.js';
 import { messageOf } from '../../src/tensors/errors.js';
-import {
-  baseIdentity,
-  compareTensors,
-  MergeguardError,
-  type NamedTensors,
-  Random,
-  shapesOf,
-} from '../../src/tensors/index.js';
-import { isLayersModel, type Layout, type LiveWeights, layoutOf, nonTrainable, valuesOf } from './layout.js';
-import { makeProber } from './make-prober.js';
-import type { CalibrationBatch, SelfProber } from './self-probe.js';
-import { DeviceStatistics } from './statistics.js';
+import { type NamedTensors, Random } from '../../src/tensors/index.js';
+import type { CalibrationBatch } from './calibration.js';
+import { openInstruments } from './instruments.js';
+import { isLayersModel, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
+import { loadReferences, subspaceLimits } from './live-references.js';
 import { Tap } from './tap.js';
 
 export interface AttachOptions {
@@ -39,7 +30,7 @@ export interface AttachOptions {
   readonly weights: LiveWeights;
   /** reference models: files made by mergeguard, or loaded ones */
   readonly references: readonly (string | Reference)[];
-  /** held-out samples of the live task, for the self-probe and raw accuracies; defaults to none */
+  /** held-out samples of the live task, for the self-probe, raw accuracies and functional metrics; defaults to none */
   readonly calibration?: CalibrationBatch;
   /** path of a YAML file, or options; defaults to config/guard.yaml's defaults */
   readonly config?: string | GuardConfigInput;
@@ -70,8 +61,9 @@ export interface Attached {
   /** puts a `progress` event into the stream */
   progress(phase: string, done: number, total: number, loss?: number | null): void;
   /**
-   * Measures the final weights, gives the optimiser and the device memory back, then emits `end` with the
-   * summary; a function is called when the final weights have been measured. Idempotent.
+   * Measures the final weights (all of it, the slow lane for a minute at most; where the status is `failed`, what a tick
+   * has), gives the optimiser and the device memory back, then emits `end` with the summary; a function is called when
+   * the final weights have been measured. Idempotent.
    */
   detach(status?: EndEvent['status'], summary?: Summary | (() => Promise<Summary>)): Promise<void>;
 }
@@ -102,10 +94,19 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
   const layout = layoutOf(options.weights, options.heads);
   const base = options.base ?? (await valuesOf(layout.shared));
   const references = await loadReferences(options.references, layout, base);
-  const watched = layout.shared.filter(({ trainable }) => trainable);
-  if (watched.length === 0) {
-    throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
-  }
+  // A guard that is made elsewhere has its own fingerprint.
+  const fingerprint =
+    options.guard || config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
+  const instruments = await openInstruments({
+    config,
+    weights: options.weights,
+    layout,
+    base,
+    hasMoved: options.base !== undefined,
+    references,
+    batch: options.calibration,
+    fingerprint,
+  });
   const run = config.run ?? madeUpName();
   const setup: RunSetup = {
     run,
@@ -115,44 +116,29 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
       limits: [...referenceLimits(reference), ...subspaceLimits(reference, config.tap.k)],
     })),
     coverage: coverageOf(layout),
+    ...instruments.stream,
   };
-  const statistics = new DeviceStatistics(watched, references, {
-    k: config.tap.k,
-    powerIterations: config.tap.powerIterations,
-    gradientDecay: config.tap.gradientDecay,
-    recipe: { kind: 'ema', ...config.gradient },
-    base: options.base,
-  });
-  const tensors: SteeredTensor[] = watched.map(({ name, variable, permutation }, index) => ({
-    name,
-    variable,
-    transposed: permutation !== null,
-    base: () => statistics.base(index),
-  }));
-  let prober: SelfProber | null = null;
   let guard: Guard;
   try {
-    prober = await makeProber(options.calibration, options.weights, tensors, config.selfProbe);
-    guard = options.guard ? await options.guard(setup, given) : await localGuard(setup, config);
+    guard = options.guard ? await options.guard(setup, given) : createGuard(setup, config, fingerprint);
   } catch (error) {
-    prober?.dispose();
-    statistics.dispose();
+    await instruments.close();
     throw error;
   }
   const steering = {
     context: {
-      tensors,
+      tensors: instruments.tensors,
       rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
       random: new Random('steering', config.seed),
     },
-    nonTrainable: nonTrainable(options.weights),
+    nonTrainable: instruments.nonTrainable,
     plainFirst: isLayersModel(options.weights),
   };
-  const tap = new Tap({ run, optimizer, statistics, prober, steering, guard, config });
+  const tap = new Tap({ run, optimizer, instruments, steering, guard, config });
   try {
     await tap.start();
   } catch (error) {
-    tap.dispose();
+    await tap.dispose();
     await guard.close('failed', {}, messageOf(error));
     throw error;
   }
@@ -163,7 +149,7 @@ function handleOf(run: string, optimizer: tf.Optimizer, tap: Tap, guard: Guard):
   let ending: Promise<void> | null = null;
   const finish = async (status: EndEvent['status'], summary: Summary | (() => Promise<Summary>)) => {
     try {
-      await tap.stop();
+      await tap.stop(status !== 'failed');
       await guard.close(status, typeof summary === 'function' ? await summary() : summary);
     } catch (error) {
       await guard.close('failed', {}, messageOf(error));
@@ -196,39 +182,6 @@ function madeUpName(): string {
   return `run-${time}-${randomUUID().slice(0, 4)}`;
 }
 
-async function localGuard(setup: RunSetup, config: GuardConfig): Promise<Guard> {
-  return createGuard(
-    setup,
-    config,
-    config.fingerprint === null ? null : await loadFingerprint(config.fingerprint),
-  );
-}
-
-async function loadReferences(
-  given: AttachOptions['references'],
-  layout: Layout,
-  base: NamedTensors,
-): Promise<Reference[]> {
-  const references: Reference[] = [];
-  for (const reference of given) {
-    references.push(typeof reference === 'string' ? await readReference(reference) : reference);
-  }
-  const names = references.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) {
-    throw new MergeguardError(`two references are named "${twice}"; give each its own name`);
-  }
-  const shapes = new Map(layout.shared.map(({ name, shape }) => [name, shape]));
-  compareTensors(shapes, shapesOf(base), { what: 'the base' });
-  if (references.length > 0) {
-    const live = { baseHash: baseIdentity(base), shapes };
-    for (const reference of references) {
-      checkReference(reference, live);
-    }
-  }
-  return references;
-}
-
 export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage'] {
   const size = (tensors: Layout['shared']) => tensors.reduce((sum, { variable }) => sum + variable.size, 0);
   const watched = shared.filter(({ trainable }) => trainable);
@@ -239,21 +192,6 @@ export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage']
     parameters: size(watched) / size(shared),
     excluded: [...excluded, ...frozen.map(({ name }) => ({ name, reason: 'frozen' }))],
   };
-}
-
-/** Subspaces of different width do not compare. */
-function subspaceLimits({ subspaces, tau }: Reference, k: number): string[] {
-  const narrow = [...subspaces].filter(([name, subspace]) => {
-    const shape = tau.get(name)?.shape ?? [];
-    return subspace.k !== Math.min(k, ...shape);
-  });
-  if (narrow.length === 0) {
-    return [];
-  }
-  const [name, subspace] = narrow[0];
-  return [
-    `the subspaces of ${narrow.length} matrices have another width than tap.k = ${k} asks for (${name}: ${subspace.k}): subspace metrics are null; make the reference again with k = ${k}, or set tap.k`,
-  ];
 }
 
 function rightSides(subspaces: Reference['subspaces']) {

@@ -1,8 +1,9 @@
 /** What the guard does on the training's time. */
-export type Activity = 'fold' | 'tick' | 'probe';
+export const ACTIVITIES = ['fold', 'tick', 'probe', 'slow', 'functional'] as const;
+export type Activity = (typeof ACTIVITIES)[number];
 
 /** How the budget is split; a share that has nothing to do goes to the others. */
-const SHARES: Record<Activity, number> = { fold: 0.25, tick: 0.4, probe: 0.35 };
+const SHARES: Record<Activity, number> = { fold: 0.2, tick: 0.35, probe: 0.25, slow: 0.05, functional: 0.15 };
 /** Weight of the newest measurement in a running cost. */
 const NEWEST = 0.2;
 /** A step this many times longer than usual was interrupted: by an evaluation, a checkpoint. */
@@ -16,8 +17,8 @@ const PAUSE = 4;
 export class Budget {
   readonly #overhead: number;
   readonly #shares: Record<Activity, number>;
-  readonly #balance: Record<Activity, number> = { fold: 0, tick: 0, probe: 0 };
-  readonly #cost: Record<Activity, number | null> = { fold: null, tick: null, probe: null };
+  readonly #balance: Record<Activity, number> = byActivity(() => 0);
+  readonly #cost: Record<Activity, number | null> = byActivity(() => null);
   #stepMs: number | null = null;
   #wasLong = false;
   #plainTotal = 0;
@@ -27,8 +28,7 @@ export class Budget {
   constructor(overhead: number, active: readonly Activity[]) {
     this.#overhead = overhead;
     const sum = active.reduce((total, activity) => total + SHARES[activity], 0);
-    const share = (activity: Activity) => (active.includes(activity) ? SHARES[activity] / sum : 0);
-    this.#shares = { fold: share('fold'), tick: share('tick'), probe: share('probe') };
+    this.#shares = byActivity((activity) => (active.includes(activity) ? SHARES[activity] / sum : 0));
   }
 
   /** What an activity costs, measured outside of training. */
@@ -44,7 +44,7 @@ export class Budget {
     const plainMs = isPause ? (this.#stepMs as number) : elapsedMs;
     this.#stepMs = this.#stepMs === null ? plainMs : this.#stepMs + NEWEST * (plainMs - this.#stepMs);
     this.#plainTotal += plainMs;
-    for (const activity of Object.keys(this.#balance) as Activity[]) {
+    for (const activity of ACTIVITIES) {
       const cost = this.#cost[activity] ?? 0;
       const income = this.#overhead * this.#shares[activity] * plainMs;
       // Nobody saves up for a burst: what is left over after two runs is the training's.
@@ -77,4 +77,11 @@ export class Budget {
   get overhead(): number | null {
     return this.#plainTotal > 0 ? this.#spentTotal / this.#plainTotal : null;
   }
+}
+
+function byActivity<Value>(of: (activity: Activity) => Value): Record<Activity, Value> {
+  return Object.fromEntries(ACTIVITIES.map((activity) => [activity, of(activity)])) as Record<
+    Activity,
+    Value
+  >;
 }

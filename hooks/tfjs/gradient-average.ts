@@ -14,6 +14,8 @@ export class GradientAverage {
   /** decay to the power of the number of folds */
   #remaining: tf.Scalar;
   #nonFinite: tf.Scalar;
+  /** of the last fold */
+  #step: tf.Scalar;
 
   constructor(layout: FlatLayout, decay: number) {
     this.#layout = layout;
@@ -22,12 +24,14 @@ export class GradientAverage {
     this.#sums = this.#zeros.map((zeros) => tf.keep(zeros.clone()));
     this.#remaining = tf.keep(tf.scalar(1));
     this.#nonFinite = tf.keep(tf.scalar(0));
+    this.#step = tf.keep(tf.scalar(0));
   }
 
-  /** Folds one step's gradients, by variable name; a variable without one counts as zero. */
-  fold(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>): void {
+  /** Folds the gradients at a step, by variable name; a variable without one counts as zero. */
+  fold(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>, step: number): void {
     const next = this.#folded(gradients);
-    tf.dispose([...this.#sums, this.#remaining, this.#nonFinite]);
+    tf.dispose([...this.#sums, this.#remaining, this.#nonFinite, this.#step]);
+    this.#step = tf.keep(tf.scalar(step));
     this.#sums = next.sums;
     this.#remaining = next.remaining;
     this.#nonFinite = next.nonFinite;
@@ -68,12 +72,12 @@ export class GradientAverage {
     return tf.div(this.#sums[chunk], tf.sub(1, this.#remaining));
   }
 
-  /** [2]: decay^folds (1: nothing folded yet), gradients left out because they were not finite. */
+  /** [3]: decay^folds (1: nothing folded yet), gradients left out because they were not finite, step of the last fold. */
   counters(): tf.Tensor1D {
-    return tf.stack([this.#remaining, this.#nonFinite]) as tf.Tensor1D;
+    return tf.stack([this.#remaining, this.#nonFinite, this.#step]) as tf.Tensor1D;
   }
 
   dispose(): void {
-    tf.dispose([...this.#zeros, ...this.#sums, this.#remaining, this.#nonFinite]);
+    tf.dispose([...this.#zeros, ...this.#sums, this.#remaining, this.#nonFinite, this.#step]);
   }
 }

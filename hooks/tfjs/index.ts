@@ -1,4 +1,5 @@
 export { type Attached, type AttachOptions, attach, coverageOf } from './attach.js';
+export type { CalibrationBatch } from './calibration.js';
 export { guardCallback } from './callback.js';
 export { DEFAULT_HEADS, inVariableLayout, type LiveWeights, layoutOf, sharedWeights } from './layout.js';
-export type { CalibrationBatch } from './self-probe.js';
+export { streamOf } from './stream.js';

@@ -13,17 +13,28 @@ import type { NamedTensors } from '../../src/tensors/index.js';
 import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
+import { referenceSides } from './reference-sides.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
 
 /** What one tick reads back, beside the statistics. */
 export interface Reading {
-  readonly statistics: Omit<PairStatistics, 'run' | 'time' | 'step' | 'selfProbe'>;
+  readonly statistics: TickStatistics;
   /** gradients left out so far because they were not finite */
   readonly nonFinite: number;
   /** what the caller had packed into the read */
   readonly extra: Float32Array;
 }
 
+/** A tick's statistics, to be filled in by the slow lane. */
+export type TickStatistics = Omit<PairStatistics, 'run' | 'time' | 'selfProbe'>;
+
+const NO_GRADIENT: Record<GradientRecipe['kind'], string> = {
+  ema: 'no gradient of the live model has been folded yet',
+  calibration: 'the gradient of the live model on the calibration samples has not been taken yet',
+};
+
+/** Numbers of the gradient average at the head of a packed tick. */
+const COUNTERS = 3;
 /** Rows of the sums by tensor: two of the live model, then four for each reference. */
 const LIVE_ROWS = 2;
 const ROWS_PER_REFERENCE = 4;
@@ -37,12 +48,13 @@ export class DeviceStatistics {
   readonly layout: FlatLayout;
   readonly #references: readonly Reference[];
   readonly #recipe: GradientRecipe;
+  readonly #unmeasured: PairStatistics['absent'];
   /** by tensor, in the variables' layout */
   readonly #base: readonly tf.Tensor[];
   /** [reference][chunk] */
   readonly #taus: tf.Tensor1D[][];
   readonly #referenceGradients: (tf.Tensor1D[] | null)[];
-  /** [R, T, 4] of SIDE: the same in every tick */
+  /** [R, T, 5] of SIDE: the same in every tick */
   readonly #referenceSides: Float32Array;
   readonly #trackers: { readonly tensor: number; readonly tracker: SubspaceTracker }[];
 
@@ -54,6 +66,8 @@ export class DeviceStatistics {
       powerIterations: number;
       gradientDecay: number;
       recipe: GradientRecipe;
+      /** parts that are never measured in this run, and why */
+      unmeasured: PairStatistics['absent'];
       /** by canonical name; defaults to the variables' present values */
       base?: NamedTensors;
       /** see FlatLayout */
@@ -64,6 +78,7 @@ export class DeviceStatistics {
     this.gradients = new GradientAverage(this.layout, options.gradientDecay);
     this.#references = references;
     this.#recipe = options.recipe;
+    this.#unmeasured = options.unmeasured;
     // Clones share the memory of the base's weights; the optimiser's first step gives the variables their own.
     this.#base = tensors.map((tensor) => {
       const value = options.base?.get(tensor.name);
@@ -140,15 +155,15 @@ export class DeviceStatistics {
     return rows;
   }
 
-  /** The values of a packed tick, in order of measuring; also advances the tracked subspaces. */
-  read(values: Float32Array): Reading {
+  /** The values of the packed tick of a step, in order of measuring; also advances the tracked subspaces. */
+  read(values: Float32Array, step: number): Reading {
     const { tensors, chunks } = this.layout;
     const count = this.#references.length;
     const pair = new Float32Array(count * tensors.length * PAIR_WIDTH).fill(Number.NaN);
     const live = new Float32Array(tensors.length * SIDE_WIDTH).fill(Number.NaN);
-    const folded = values[0] < 1;
-    const nonFinite = values[1];
-    let at = 2;
+    const [remaining, nonFinite, gradientStep] = values;
+    const folded = remaining < 1;
+    let at = COUNTERS;
     for (const chunk of chunks) {
       const width = chunk.tensors.length;
       const sum = (row: number, column: number) => values[at + row * width + column];
@@ -179,10 +194,13 @@ export class DeviceStatistics {
         pair[cell + PAIR.rightTop] = turned ? rows : columns;
       });
     }
+    // A moving average is always of the present.
+    const isOlder = folded && this.#recipe.kind === 'calibration' && gradientStep < step;
     return {
       nonFinite,
       extra: values.subarray(at),
       statistics: {
+        step,
         references: this.#references.map(({ name }) => name),
         tensors: tensors.map(({ name, shape }) => ({ name, shape })),
         pair,
@@ -190,15 +208,9 @@ export class DeviceStatistics {
         ref: this.#referenceSides.slice(),
         gradient: folded ? this.#recipe : null,
         referenceGradients: this.#references.map(({ gradientRecipe }) => gradientRecipe),
-        absent: {
-          ...(folded ? {} : { gradient: 'no gradient of the live model has been folded yet' }),
-          bottom: 'the slow lane is not measured',
-          spectra: 'the slow lane is not measured',
-          activation: 'the slow lane is not measured',
-          inputGradient: 'the slow lane is not measured',
-        },
+        absent: { ...this.#unmeasured, ...(folded ? {} : { gradient: NO_GRADIENT[this.#recipe.kind] }) },
         referenceAbsent: this.#references.map(() => ({})),
-        measuredAt: {},
+        measuredAt: isOlder ? { gradient: gradientStep } : {},
         functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
       },
     };
@@ -243,31 +255,4 @@ function makeTrackers(
     }
   });
   return trackers;
-}
-
-function referenceSides(tensors: readonly SharedTensor[], references: readonly Reference[]): Float32Array {
-  const sides = new Float32Array(references.length * tensors.length * SIDE_WIDTH);
-  references.forEach((reference, r) => {
-    const place = new Map(reference.tensors.map(({ name }, index) => [name, index]));
-    tensors.forEach(({ name, shape }, t) => {
-      const cell = (r * tensors.length + t) * SIDE_WIDTH;
-      const k = shape.length === 2 ? (reference.subspaces.get(name)?.k ?? 0) : 0;
-      sides[cell + SIDE.tauNorm] = reference.norms[place.get(name) as number];
-      sides[cell + SIDE.gradientNorm] = squaredNorm(reference.gradient?.get(name)?.data);
-      sides[cell + SIDE.leftK] = k;
-      sides[cell + SIDE.rightK] = k;
-    });
-  });
-  return sides;
-}
-
-function squaredNorm(data: Float32Array | undefined): number {
-  if (!data) {
-    return Number.NaN;
-  }
-  let sum = 0;
-  for (const value of data) {
-    sum += value * value;
-  }
-  return sum;
 }

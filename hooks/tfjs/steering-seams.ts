@@ -8,6 +8,7 @@ import {
   type Term,
 } from '../../src/steering/index.js';
 import type { FailOpen } from './fail-open.js';
+import { leaveNoTrace } from './leave-no-trace.js';
 
 /** Terms as a `steer` event names them. */
 export interface SteeringOrder {
@@ -113,31 +114,12 @@ export class SteeringSeams {
     return plain;
   }
 
-  /** A second evaluation that leaves no trace: what it kept is disposed, what it updated is restored. */
   #elsewhere(term: LossTerm, { elsewhere, loss }: SteeredStep): tf.NamedTensorMap {
-    const { nonTrainable } = this.#options;
-    const kept: tf.Tensor[] = [];
-    const watched = () => {
-      // Tensors that tf.keep saves from their scope are still listed in it; the tape's own are gone after the
-      // gradients are made, and what is left then is the loss function's (fit keeps one scalar a metric).
-      const scope = tf.engine().state.activeScope;
-      const before = scope.track.length;
-      const cost = loss();
-      kept.push(...scope.track.slice(before).filter((tensor) => tensor.kept && tensor !== cost));
-      return cost;
-    };
-    const saved = nonTrainable.map((variable) => tf.keep(variable.clone()));
-    try {
-      const { value, grads } = term.evaluate(() => elsewhere(watched));
+    return leaveNoTrace(this.#options.nonTrainable, (watch) => {
+      const { value, grads } = term.evaluate(() => elsewhere(() => watch(loss)));
       value.dispose();
       return grads;
-    } finally {
-      nonTrainable.forEach((variable, index) => {
-        variable.assign(saved[index]);
-        saved[index].dispose();
-      });
-      tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
-    }
+    });
   }
 
   /** What the gradient terms add, by variable name; new tensors. Null where no such term is in force. */

@@ -4,9 +4,9 @@ import type { Guard, GuardConfig } from '../../src/guard/index.js';
 import type { LossGradients } from '../../src/steering/index.js';
 import { type Activity, Budget } from './budget.js';
 import { FailOpen } from './fail-open.js';
+import type { Instruments } from './instruments.js';
 import { byName, type Gradients, withAdditions, wrapOptimizer } from './optimizer-seam.js';
-import type { SelfProber } from './self-probe.js';
-import type { DeviceStatistics } from './statistics.js';
+import { SlowLane } from './slow-lane.js';
 import { SteeringSeams, type SteeringSeamsOptions } from './steering-seams.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
@@ -14,8 +14,7 @@ import { Ticker } from './ticker.js';
 export interface TapParts {
   readonly run: string;
   readonly optimizer: tf.Optimizer;
-  readonly statistics: DeviceStatistics;
-  readonly prober: SelfProber | null;
+  readonly instruments: Instruments;
   readonly steering: SteeringSeamsOptions;
   readonly guard: Guard;
   readonly config: GuardConfig;
@@ -31,6 +30,7 @@ export class Tap {
   readonly #parts: TapParts;
   readonly #budget: Budget;
   readonly #clock = new StepClock();
+  readonly #slow: SlowLane;
   readonly #ticker: Ticker;
   readonly #folding: FailOpen;
   readonly #steering: SteeringSeams;
@@ -44,14 +44,18 @@ export class Tap {
 
   constructor(parts: TapParts) {
     this.#parts = parts;
-    const { run, statistics, prober, guard, config } = parts;
+    const { run, instruments, guard, config } = parts;
+    const { measurements, prober, statistics } = instruments;
     const warn = (title: string, text: string) => this.#warn(title, text);
     const failOpen = (part: string) => new FailOpen(part, config.strict, warn);
-    const active: Activity[] = prober ? ['fold', 'tick', 'probe'] : ['fold', 'tick'];
-    const budget = new Budget(config.overhead, active);
+    const budget = new Budget(config.overhead, this.#activities());
+    const clock = this.#clock;
     this.#budget = budget;
     this.#folding = failOpen('The gradient average');
-    this.#ticker = new Ticker({ run, statistics, prober, guard, budget, clock: this.#clock, failOpen, warn });
+    const progress = (phase: string, done: number, total: number) => this.#progress(phase, done, total);
+    const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress });
+    this.#slow = slow;
+    this.#ticker = new Ticker({ run, statistics, prober, slow, guard, budget, clock, failOpen, warn });
     const steering = new SteeringSeams(parts.steering, failOpen);
     this.#steering = steering;
     this.#subscription = guard.events.subscribe((event) => {
@@ -63,20 +67,35 @@ export class Tap {
     });
   }
 
+  /** What there is to do in this run. */
+  #activities(): Activity[] {
+    const { stream, prober, measurements } = this.#parts.instruments;
+    const activities = SlowLane.activities(measurements);
+    activities.push('tick');
+    if (stream.gradientKind === 'ema') {
+      activities.push('fold');
+    }
+    if (prober) {
+      activities.push('probe');
+    }
+    return activities;
+  }
+
   /** Optimiser steps seen so far. */
   get step(): number {
     return this.#step;
   }
 
-  /** Measures what a fold, a tick and a self-probe cost here, before training starts, and wraps the optimiser. */
+  /** Measures what everything costs here, before training starts, and wraps the optimiser. */
   async start(): Promise<void> {
-    const { gradients } = this.#parts.statistics;
+    const { gradients } = this.#parts.instruments.statistics;
     gradients.rehearse();
     this.#budget.expect(
       'fold',
       timed(() => gradients.rehearse()),
     );
     await this.#ticker.rehearse();
+    await this.#slow.rehearse();
     this.#unwrap = wrapOptimizer(this.#parts.optimizer, {
       compute: (f, evaluate) => this.#compute(f, evaluate),
       apply: (gradients, apply) => this.#apply(gradients, apply),
@@ -140,13 +159,14 @@ export class Tap {
       return;
     }
     this.#fold(byName(gradients));
-    const { prober } = this.#parts;
+    const { prober } = this.#parts.instruments;
     if (prober && this.#isProbeDue()) {
       this.#ticker.probe(prober, this.#step);
     }
     if (this.#isTickDue()) {
       this.#ticker.tick(this.#step);
     }
+    this.#slow.step(this.#step);
     this.#warnOfUnusedLossTerms();
   }
 
@@ -156,11 +176,14 @@ export class Tap {
       return;
     }
     this.#foldedAt = this.#step;
-    const { config, statistics } = this.#parts;
+    const { config, instruments } = this.#parts;
     const { foldStride } = config.tap;
+    if (instruments.stream.gradientKind === 'calibration') {
+      return;
+    }
     if (foldStride === 'auto' ? this.#budget.affords('fold') : this.#step % foldStride === 0) {
       this.#folding.run(() => {
-        const ms = timed(() => statistics.gradients.fold(gradients));
+        const ms = timed(() => instruments.statistics.gradients.fold(gradients, this.#step));
         this.#budget.spend('fold', ms);
       });
     }
@@ -192,6 +215,12 @@ export class Tap {
     }
   }
 
+  #progress(phase: string, done: number, total: number): void {
+    const { run, guard } = this.#parts;
+    const time = new Date().toISOString();
+    guard.publish({ event: 'progress', run, time, step: this.#step, phase, done, total });
+  }
+
   #warn(title: string, text: string): void {
     this.#parts.guard.publish({
       event: 'alert',
@@ -208,24 +237,25 @@ export class Tap {
   }
 
   /**
-   * Takes the optimiser's methods back, then measures the final weights once more, probe included.
+   * Takes the optimiser's methods back, then measures the final weights once more, probe included, and with `isWhole`
+   * everything that the slow lane measures.
    * @throws with `strict` what fails in it; the device memory is given back all the same
    */
-  async stop(): Promise<void> {
+  async stop(isWhole: boolean): Promise<void> {
     this.#unwrap();
     try {
-      await this.#ticker.finish(this.#step);
+      await this.#ticker.finish(this.#step, isWhole);
     } finally {
-      this.dispose();
+      await this.dispose();
     }
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
     this.#unwrap();
     this.#subscription.unsubscribe();
+    this.#slow.stop();
     this.#ticker.dispose();
     this.#steering.dispose();
-    this.#parts.prober?.dispose();
-    this.#parts.statistics.dispose();
+    await this.#parts.instruments.close();
   }
 }

@@ -4,6 +4,7 @@ import type { SelfProbe } from '../../src/metrics/index.js';
 import type { Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
+import type { SlowLane } from './slow-lane.js';
 import type { DeviceStatistics } from './statistics.js';
 import type { StepClock } from './step-clock.js';
 
@@ -14,6 +15,7 @@ export interface TickerParts {
   readonly run: string;
   readonly statistics: DeviceStatistics;
   readonly prober: SelfProber | null;
+  readonly slow: SlowLane;
   readonly guard: Guard;
   readonly budget: Budget;
   readonly clock: StepClock;
@@ -87,7 +89,7 @@ export class Ticker {
       // The first round compiles; the second is what the budget starts from.
       const start = performance.now();
       const packed = statistics.measure(this.#noProbe);
-      statistics.read((await packed.data()) as Float32Array);
+      statistics.read((await packed.data()) as Float32Array, 0);
       packed.dispose();
       budget.expect('tick', performance.now() - start);
     }
@@ -144,8 +146,9 @@ export class Ticker {
   }
 
   #observe(values: Float32Array, step: number, every: number, probeStep: number | null): void {
-    const { statistics, prober, guard, run } = this.#parts;
-    const reading = statistics.read(values);
+    const { statistics, prober, slow, guard, run } = this.#parts;
+    const reading = statistics.read(values, step);
+    slow.fill(reading.statistics);
     if (prober && probeStep !== null) {
       this.#selfProbe = prober.result(reading.extra, probeStep);
     }
@@ -155,7 +158,6 @@ export class Ticker {
       statistics: {
         ...reading.statistics,
         run,
-        step,
         time: new Date().toISOString(),
         selfProbe: this.#selfProbe,
       },
@@ -171,14 +173,19 @@ export class Ticker {
       foldMs: budget.cost('fold'),
       tickMs: budget.cost('tick'),
       probeMs: budget.cost('probe'),
+      slowMs: budget.cost('slow'),
+      functionalMs: budget.cost('functional'),
       termMs: this.termMs,
       overhead: budget.overhead,
       every,
     };
   }
 
-  /** The final weights once more, probe included. @throws with `strict` what fails in it */
-  async finish(step: number): Promise<void> {
+  /**
+   * The final weights once more, probe included; with `isWhole` what the slow lane measures too.
+   * @throws with `strict` what fails in it
+   */
+  async finish(step: number, isWhole: boolean): Promise<void> {
     await this.#pending;
     this.rethrow();
     if (this.off) {
@@ -186,6 +193,9 @@ export class Ticker {
     }
     if (this.#parts.prober) {
       this.probe(this.#parts.prober, step);
+    }
+    if (isWhole) {
+      await this.#parts.slow.finish(step);
     }
     this.tick(step);
     await this.#pending;

@@ -39,13 +39,14 @@ function dotted(path: Path): string {
 function unknownOption(path: Path, schema: Schema): string {
   const key = String(path.at(-1));
   const siblings = Object.keys(optionAt(schema, path.slice(0, -1))?.properties ?? {});
-  const sibling = nearest(key, siblings);
-  if (sibling !== null) {
-    return `${dotted(path)} is unknown; did you mean ${dotted([...path.slice(0, -1), sibling])}?`;
-  }
+  // The very name in another section says more than a similar one in this.
   const elsewhere = allPaths(schema).find((known) => known.at(-1) === key);
   if (elsewhere !== undefined) {
     return `${dotted(path)} is unknown; did you mean ${dotted(elsewhere)}?`;
+  }
+  const sibling = nearest(key, siblings);
+  if (sibling !== null) {
+    return `${dotted(path)} is unknown; did you mean ${dotted([...path.slice(0, -1), sibling])}?`;
   }
   return `${dotted(path)} is unknown; known here: ${siblings.join(', ')}`;
 }

@@ -26,6 +26,12 @@ const tap = z.strictObject({
 });
 
 const gradient = z.strictObject({
+  kind: z
+    .enum(['auto', 'ema', 'calibration'])
+    .default('auto')
+    .describe(
+      'ema: moving average over training steps; calibration: on the calibration samples at the live weights; auto: what the fingerprint was fitted on',
+    ),
   batch: z
     .number()
     .int()
@@ -53,6 +59,28 @@ const selfProbe = z.strictObject({
     .min(1)
     .default(128)
     .describe('calibration samples evaluated; with 8 it is worse than no probe, with 128 within 1.7 points'),
+});
+
+const slow = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('measure spectra and bottom subspaces, matrix by matrix, in a worker thread'),
+  every: cadence.describe('steps between the starts of two sweeps over all matrices; auto: by the budget'),
+});
+
+const functional = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('measure activations and input gradients on calibration samples now and then'),
+  samples: z
+    .number()
+    .int()
+    .min(1)
+    .default(10)
+    .describe('calibration samples of each task that are used; the study has 10'),
+  every: cadence.describe('steps between the starts of two measurements; auto: by the budget'),
 });
 
 const server = z.strictObject({
@@ -108,10 +136,12 @@ export const configSchema = z.strictObject({
     .min(0)
     .max(0.5)
     .default(0.02)
-    .describe('share of step time that folding, ticks and self-probes together may cost'),
+    .describe('share of step time that everything the guard measures may cost together'),
   tap: tap.prefault({}),
   gradient: gradient.prefault({}).describe('how the training makes its gradients'),
   selfProbe: selfProbe.prefault({}),
+  slow: slow.prefault({}),
+  functional: functional.prefault({}),
   fingerprint: z
     .string()
     .min(1)

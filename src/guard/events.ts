@@ -98,6 +98,8 @@ export const tickSchema = z.object({
   event: z.literal('tick'),
   ...common,
   pairs: z.array(pairSchema),
+  /** steps since a metric was measured, by its name; only those that are not of this step */
+  ages: z.record(z.string(), z.number().int().positive()),
   /** all references merged at once, by method; empty with fewer than two references or without a fingerprint */
   pool: z.array(poolScoreSchema),
   /** ‖tau‖ and ‖g‖ of the live model over the shared tensors */
@@ -109,6 +111,10 @@ export const tickSchema = z.object({
     foldMs: nullable,
     tickMs: nullable,
     probeMs: nullable,
+    /** of one matrix of the slow lane */
+    slowMs: nullable,
+    /** of one pass over calibration samples */
+    functionalMs: nullable,
     termMs: nullable,
     overhead: nullable,
     /** steps since the tick before */

@@ -1,6 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
 import { checkFingerprint, type Fingerprint } from '../fingerprint/index.js';
-import { metricNames } from '../metrics/index.js';
+import { METRICS } from '../metrics/index.js';
 import { messageOf } from '../tensors/errors.js';
 import { Alerts, type Failure, InternalAlerts, type Moment } from './alerts.js';
 import type { GuardConfig } from './config-schema.js';
@@ -20,7 +20,7 @@ import { VERSION } from './version.js';
  *   predicts something else than normalised accuracy
  */
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
-  const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(config, fingerprint);
+  const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(setup, config, fingerprint);
   const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes: new RunProbes() }, config);
   guard.publish({
     event: 'hello',
@@ -49,15 +49,22 @@ interface Chosen {
   readonly limits: string[];
 }
 
-/** A run averages its own gradients; a reference is finished, its gradient is taken on calibration samples. */
-const STREAMED_GRADIENTS = { live: 'ema', reference: 'calibration' };
-
 const NO_SCORES: Chosen = { methods: [], limits: [] };
 
-function chosenMethods(config: GuardConfig, fingerprint: Fingerprint): Chosen {
+function chosenMethods(
+  { unmeasured = {}, gradientKind = 'ema' }: RunSetup,
+  config: GuardConfig,
+  fingerprint: Fingerprint,
+): Chosen {
   const methods = config.methods === 'all' ? Object.keys(fingerprint.methods) : [...new Set(config.methods)];
-  const offer = { metrics: metricNames, methods, gradientKinds: STREAMED_GRADIENTS };
-  return { methods, limits: checkFingerprint(fingerprint, offer) };
+  const offered = METRICS.filter(({ needs }) => needs.every((part) => unmeasured[part] === undefined));
+  const limits = checkFingerprint(fingerprint, {
+    methods,
+    metrics: offered.map(({ name }) => name),
+    // A reference is finished, its gradient is taken on calibration samples.
+    gradientKinds: { live: gradientKind, reference: 'calibration' },
+  });
+  return { methods, limits };
 }
 
 /** The terms that the configuration gives a strength. */

@@ -42,6 +42,7 @@ export function buildTick(
     time: statistics.time,
     step: statistics.step,
     pairs,
+    ages: agesOf(statistics, pairs),
     pool: poolScores(pairs, context, failures),
     live: {
       tauNorm: liveNorm(statistics, SIDE.tauNorm),
@@ -53,6 +54,8 @@ export function buildTick(
       foldMs: finite(cost.foldMs),
       tickMs: finite(cost.tickMs),
       probeMs: finite(cost.probeMs),
+      slowMs: finite(cost.slowMs),
+      functionalMs: finite(cost.functionalMs),
       termMs: finite(cost.termMs),
       overhead: finite(cost.overhead),
       every: finite(cost.every),
@@ -166,6 +169,18 @@ function poolScores(
     failures.push({ message: `score of the pool: ${messageOf(error)}` });
     return [];
   }
+}
+
+/** Steps since a metric was measured, where that was not in this tick and somebody has a value of it. */
+function agesOf({ step, measuredAt }: PairStatistics, pairs: readonly PairReport[]): TickEvent['ages'] {
+  const ages: TickEvent['ages'] = {};
+  for (const { name, needs } of METRICS) {
+    const age = Math.max(0, ...needs.map((part) => step - (measuredAt[part] ?? step)));
+    if (age > 0 && pairs.some(({ metrics }) => metrics[name] !== null)) {
+      ages[name] = age;
+    }
+  }
+  return ages;
 }
 
 /** ‖tau‖ or ‖g‖ over the shared tensors; null where a tensor's is not known. */

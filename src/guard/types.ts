@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { PairStatistics } from '../metrics/pair-statistics.js';
+import type { GradientRecipe, PairStatistics } from '../metrics/pair-statistics.js';
 import type { EndEvent, GuardEvent, HelloEvent, TickEvent } from './events.js';
 
 /** What a tap hands to the guard once a tick. */
@@ -16,6 +16,10 @@ export interface RunSetup {
   readonly backend: string;
   readonly references: HelloEvent['references'];
   readonly coverage: HelloEvent['coverage'];
+  /** parts of the statistics that this run never has, and why; defaults to none */
+  readonly unmeasured?: PairStatistics['absent'];
+  /** kind of the live gradients; defaults to `ema` */
+  readonly gradientKind?: GradientRecipe['kind'];
 }
 
 /** The hook's view of a guard, in this process or behind a WebSocket. No method blocks or throws. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PARTS } from '../metrics/pair-statistics.js';
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { alertSchema, endSchema, helloSchema, probeSchema, progressSchema } from './events.js';
 
@@ -17,7 +18,14 @@ export const openSchema = z.strictObject({
     error: ({ input }) =>
       `this server speaks protocol ${PROTOCOL}, the hook ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
   }),
-  setup: z.strictObject({ run: run.min(1), backend, references, coverage }),
+  setup: z.strictObject({
+    run: run.min(1),
+    backend,
+    references,
+    coverage,
+    unmeasured: z.partialRecord(z.enum(PARTS), z.string()).optional(),
+    gradientKind: z.enum(['ema', 'calibration']).optional(),
+  }),
   /** guard options by path, as in guard.yaml; what is absent is set by the server */
   config: z.record(z.string(), z.unknown()),
 });

@@ -65,6 +65,8 @@ const restSchema = z.object({
     foldMs: costNumber,
     tickMs: costNumber,
     probeMs: costNumber,
+    slowMs: costNumber,
+    functionalMs: costNumber,
     termMs: costNumber,
     overhead: costNumber,
     every: costNumber,

@@ -2,7 +2,7 @@ import { scaleJitter } from './scale-jitter.js';
 import { subspace } from './subspace.js';
 import type { TermInfo } from './term.js';
 
-export { atScale } from './move-weights.js';
+export { atScale, withValues } from './move-weights.js';
 export type {
   GradientTerm,
   LossGradients,

@@ -10,19 +10,33 @@ export function atScale<Result>(
   scale: number,
   body: () => Result,
 ): Result {
-  const saved = tensors.map(({ variable }) => tf.keep(variable.clone()));
+  const variables = tensors.map(({ variable }) => variable);
+  const moved = (index: number) => {
+    const { variable, base } = tensors[index];
+    return tf.tidy(() => {
+      const origin = base();
+      return tf.add(origin, tf.mul(tf.sub(variable, origin), scale));
+    });
+  };
+  return withValues(variables, moved, body);
+}
+
+/** Runs `body` with other values in the variables, then restores them, bit-identical. What `value` makes is disposed. */
+export function withValues<Result>(
+  variables: readonly tf.Variable[],
+  value: (index: number) => tf.Tensor,
+  body: () => Result,
+): Result {
+  const saved = variables.map((variable) => tf.keep(variable.clone()));
   try {
-    for (const { variable, base } of tensors) {
-      const moved = tf.tidy(() => {
-        const origin = base();
-        return tf.add(origin, tf.mul(tf.sub(variable, origin), scale));
-      });
-      variable.assign(moved);
-      moved.dispose();
-    }
+    variables.forEach((variable, index) => {
+      const next = value(index);
+      variable.assign(next);
+      next.dispose();
+    });
     return body();
   } finally {
-    tensors.forEach(({ variable }, index) => {
+    variables.forEach((variable, index) => {
       variable.assign(saved[index]);
       saved[index].dispose();
     });

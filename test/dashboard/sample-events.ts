@@ -111,6 +111,7 @@ function tickAt(run: string, tick: number, ticks: number, noise: () => number): 
     time: timeAt(step),
     step,
     pairs,
+    ages: {},
     pool: METHODS.map((method, m) => {
       const value = 0.82 - 0.2 * progress - 0.02 * m;
       const common = { method, references: [...REFERENCES], level: 0.8, pairs: value + 0.1 };
@@ -125,6 +126,8 @@ function tickAt(run: string, tick: number, ticks: number, noise: () => number): 
       foldMs: 0.41,
       tickMs: 3.6,
       probeMs: 11.8,
+      slowMs: 0.6,
+      functionalMs: 14.2,
       termMs: null,
       overhead: tick === 0 ? null : 0.014 + 0.004 * noise(),
       every: tick === 0 ? null : EVERY,

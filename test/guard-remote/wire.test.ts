@@ -66,6 +66,8 @@ const observations: fc.Arbitrary<Observation> = fc.tuple(fc.nat(3), fc.nat(4)).c
       foldMs: cost,
       tickMs: cost,
       probeMs: cost,
+      slowMs: cost,
+      functionalMs: cost,
       termMs: cost,
       overhead: cost,
       every: fc.option(count),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { firstValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { EVENT_NAMES, eventSchema, resolveConfig } from '../../src/guard/index.js';
+import { createGuard, EVENT_NAMES, eventSchema, resolveConfig } from '../../src/guard/index.js';
 import { MergeguardError } from '../../src/tensors/index.js';
 import { fingerprintOf } from './fingerprint-sample.js';
 import { guardOf, names, of, run } from './guard-bench.js';
@@ -93,6 +93,21 @@ describe('a tick', () => {
     }
   });
 
+  it('says how old a slow metric is, and nothing of those of this step or without a value', async () => {
+    const measured = observation(30, (made) => {
+      made.absent = { activation: 'off' };
+      made.measuredAt = { bottom: 18, spectra: 30, activation: 4, inputGradient: 25 };
+    });
+    const [tick] = of(await run([measured, observation(40)]), 'tick');
+    expect(tick!.ages).toEqual({
+      right_subspace_overlap_bottom_k: 12,
+      interaction_matrix_overlap_bottom_k: 12,
+      input_gradient_cosine_similarity: 5,
+      input_gradient_l2_distance: 5,
+      input_gradient_dot_product: 5,
+    });
+  });
+
   it('passes the self-probe on', async () => {
     const probed = observation(10, (made) => {
       made.selfProbe = selfProbe;
@@ -175,6 +190,31 @@ describe('scores', () => {
     const [score] = of(events, 'tick')[0]!.pairs[0]!.scores;
     expect(score!.value).toBeCloseTo(0.96, 10);
     expect(score!.reason).toContain('predicted without activation_l2_distance');
+  });
+
+  it('are made by the variant with slow metrics as soon as there are any, however old', async () => {
+    const fingerprint = fingerprintOf(['ties']);
+    const slow = fingerprintOf(['ties'], 'right_subspace_overlap_bottom_k').methods.ties!.variants[0]!;
+    fingerprint.methods.ties!.variants.unshift({ ...slow, name: 'weights+slow', intercept: 0.7 });
+    const measured = observation(20, (made) => {
+      made.absent = {};
+      made.measuredAt = { bottom: 5, spectra: 5 };
+    });
+    const whole = { ...setup, unmeasured: {} };
+    const guard = createGuard(whole, resolveConfig(), fingerprint);
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    for (const each of [observation(10), measured]) {
+      guard.observe(each);
+      await Promise.resolve();
+    }
+    await guard.close('done');
+    const events = await all;
+    expect(of(events, 'hello')[0]!.fingerprintLimits).toEqual([]);
+    const [before, after] = of(events, 'tick').map(({ pairs }) => pairs[0]!.scores[0]!);
+    expect(before!.value).toBeCloseTo(0.96, 10);
+    expect(before!.reason).toContain('predicted without right_subspace_overlap_bottom_k');
+    expect(after!.value).toBeCloseTo(0.76, 10);
+    expect(after!.reason).toBeUndefined();
   });
 
   it('are given for all references at once, where the fingerprint was fitted on such merges', async () => {

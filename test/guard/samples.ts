@@ -19,6 +19,9 @@ const recipe = (kind: GradientRecipe['kind']): GradientRecipe => ({
   lossScale: 1,
 });
 
+/** What this run does not measure. */
+const OFF = { bottom: 'off', spectra: 'off', activation: 'off', inputGradient: 'off' };
+
 export const setup: RunSetup = {
   run: 'run-1',
   backend: 'cpu',
@@ -27,6 +30,7 @@ export const setup: RunSetup = {
     { name: 'greek', limits: ['no head: no merge probe'] },
   ],
   coverage: { matched: 2, total: 3, parameters: 0.9, excluded: [{ name: 'head.weight', reason: 'head' }] },
+  unmeasured: { ...OFF },
 };
 
 export const selfProbe: SelfProbe = {
@@ -56,7 +60,7 @@ export function statistics(step: number, change: (made: PairStatistics) => void 
     functional: new Float32Array(2 * FUNCTIONAL_WIDTH).fill(1),
     gradient: recipe('ema'),
     referenceGradients: [recipe('calibration'), recipe('calibration')],
-    absent: { bottom: 'off', spectra: 'off', activation: 'off', inputGradient: 'off' },
+    absent: { ...OFF },
     referenceAbsent: [{}, {}],
     measuredAt: {},
     selfProbe: null,
@@ -72,7 +76,17 @@ export function liveTauNorm(made: PairStatistics, tensor: number, value: number)
 export function observation(step: number, change?: (made: PairStatistics) => void): Observation {
   return {
     statistics: statistics(step, change),
-    cost: { stepMs: 10, foldMs: 0.1, tickMs: 1, probeMs: null, termMs: null, overhead: 0.02, every: 10 },
+    cost: {
+      stepMs: 10,
+      foldMs: 0.1,
+      tickMs: 1,
+      probeMs: null,
+      slowMs: null,
+      functionalMs: null,
+      termMs: null,
+      overhead: 0.02,
+      every: 10,
+    },
     skipped: { nonFinite: 0, perturbed: 0 },
   };
 }
@@ -101,6 +115,7 @@ export function tick(step: number, pair: Partial<PairReport>, change: Partial<Ti
     time: '2026-01-01T00:00:00.000Z',
     step,
     pairs: [{ reference: 'mnist', metrics: {}, reasons: {}, scores: [], ...pair }],
+    ages: {},
     pool: [],
     live: { tauNorm: 1, gradientNorm: 1 },
     selfProbe: null,
@@ -109,6 +124,8 @@ export function tick(step: number, pair: Partial<PairReport>, change: Partial<Ti
       foldMs: null,
       tickMs: null,
       probeMs: null,
+      slowMs: null,
+      functionalMs: null,
       termMs: null,
       overhead: null,
       every: null,

@@ -20,7 +20,9 @@ const options = () => ({ weights: model.weights, references, config: EVERY_STEP 
 describe('a loop of one’s own', () => {
   it('is watched from hello to end', async () => {
     const optimizer = tf.train.adam(0.01);
-    const guard = await attach(optimizer, { ...options(), calibration: model.calibration });
+    references = await referencesFor(model.weights, undefined, undefined, [6]);
+    const config = { ...EVERY_STEP, slow: { every: 1 } };
+    const guard = await attach(optimizer, { ...options(), config, calibration: model.calibration });
     const log = eventLog(guard);
     await train(model, optimizer, 8);
     guard.progress('train', 8, 8, 0.5);
@@ -40,6 +42,7 @@ describe('a loop of one’s own', () => {
     }
     expect(last.cost).toMatchObject({ every: 1, termMs: null });
     expect(Object.values(last.cost).filter((value) => value === null)).toHaveLength(1);
+    expect(last.ages).toEqual({});
     expect(last.dropped).toEqual({ ticks: 0, nonFinite: 0, perturbed: 0 });
     optimizer.dispose();
   });

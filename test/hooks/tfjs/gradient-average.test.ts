@@ -31,7 +31,7 @@ class Bench {
         return [variable.name, data && tf.tensor(data, variable.shape)];
       }),
     );
-    this.#average.fold(gradients);
+    this.#average.fold(gradients, 1);
     tf.dispose(Object.values(gradients).filter((gradient) => gradient !== null));
   }
 

@@ -12,7 +12,7 @@ import {
   resolveConfig,
 } from '../../../src/guard/index.js';
 import { makeReference, type Reference } from '../../../src/reference/index.js';
-import { Random } from '../../../src/tensors/index.js';
+import { elementCount, Random } from '../../../src/tensors/index.js';
 import { RECIPE } from './random-models.js';
 
 /** Everything a guard has said, in order. */
@@ -69,16 +69,22 @@ export class SmallModel {
     return [this.hidden, this.bias, this.head];
   }
 
+  /** hidden activations [N, 12] */
+  readonly activation = (inputs: tf.Tensor): tf.Tensor =>
+    tf.tanh(tf.add(tf.matMul(inputs as tf.Tensor2D, this.hidden as tf.Tensor2D), this.bias));
+
   readonly predict = (inputs: tf.Tensor): tf.Tensor =>
-    tf.matMul(
-      tf.tanh(tf.add(tf.matMul(inputs as tf.Tensor2D, this.hidden as tf.Tensor2D), this.bias)) as tf.Tensor2D,
-      this.head as tf.Tensor2D,
-    );
+    tf.matMul(this.activation(inputs) as tf.Tensor2D, this.head as tf.Tensor2D);
 
   readonly loss = (): tf.Scalar => tf.losses.softmaxCrossEntropy(this.#oneHot, this.predict(this.inputs));
 
   get calibration() {
-    return { inputs: this.inputs, labels: this.labels, predict: this.predict };
+    return {
+      inputs: this.inputs,
+      labels: this.labels,
+      predict: this.predict,
+      activation: this.activation,
+    };
   }
 
   values(): number[][] {
@@ -90,11 +96,15 @@ export class SmallModel {
   }
 }
 
-/** References with task vectors and gradients of normals, from the weights where they are now. */
+/**
+ * References with task vectors and gradients of normals, from the weights where they are now. `sample`: shape of one
+ * input, where they are to have calibration samples and input gradients, 12 and 8 of them.
+ */
 export async function referencesFor(
   weights: AttachOptions['weights'],
   names: readonly string[] = ['one', 'two'],
   heads?: readonly string[],
+  sample: readonly number[] | null = null,
 ): Promise<Reference[]> {
   const base = await sharedWeights(weights, heads);
   return names.map((name) => {
@@ -106,21 +116,32 @@ export async function referencesFor(
           { shape, data: data.map((value) => origin * value + deviation * random.normal()) },
         ]),
       );
+    const samples = (count: number, shape: readonly number[]) => ({
+      shape: [count, ...shape],
+      data: random.normals(count * elementCount(shape)),
+    });
     return makeReference({
       name,
       base,
       model: noise(0.1, 1),
       gradient: noise(0.01, 0),
       gradientRecipe: RECIPE,
+      ...(sample && {
+        calibration: { images: samples(12, sample), labels: new Int32Array(12) },
+        inputGradient: samples(8, sample),
+      }),
     });
   });
 }
 
-/** Everything on every step, nothing left to chance, no scores. */
+/** Everything but the slow lane on every step, nothing left to chance, no scores. */
 export const EVERY_STEP: GuardConfigInput = {
   fingerprint: null,
   tap: { every: 1, foldStride: 1 },
   selfProbe: { every: 1 },
+  functional: { every: 1 },
+  // Starts a thread and takes its time: for the tests that are about it.
+  slow: { enabled: false },
   // The references' gradients are drawn, and mean nothing.
   alerts: { conflict: { enabled: false } },
 };

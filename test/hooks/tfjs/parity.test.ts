@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
+import { openBackend, surveyBackends } from '../../../src/backend/index.js';
 import type { PairReport } from '../../../src/guard/index.js';
 import { metricNames } from '../../../src/metrics/index.js';
 import { makeReference } from '../../../src/reference/index.js';
@@ -18,7 +18,7 @@ const title = absent
   ? 'parity of the stream (skipped: ../shared/fixtures/parity is not there)'
   : 'parity of the stream with the published implementation';
 
-/** One iteration a tick from a random start: settled to 1e-4 well before. */
+/** One iteration a tick from a random start: settled to 1e-5 well before. */
 const TICKS = 60;
 
 function read(file: string): NamedTensors {
@@ -44,7 +44,7 @@ const asTorch = (tensors: NamedTensors): Record<string, tf.Tensor> =>
 
 function expectClose(value: number | null, expected: number, name: string): void {
   expect(value, name).not.toBeNull();
-  expect(Math.abs(value! / expected - 1), `${name}: ${value}, ${expected}`).toBeLessThan(1e-4);
+  expect(Math.abs(value! / expected - 1), `${name}: ${value}, ${expected}`).toBeLessThan(1e-5);
 }
 
 function lastPairs(log: EventLog): readonly PairReport[] {
@@ -53,17 +53,19 @@ function lastPairs(log: EventLog): readonly PairReport[] {
 
 const config = { fingerprint: null, tap: { every: 1, foldStride: 1, gradientDecay: 0 } };
 
-describe.skipIf(absent)(title, () => {
+const backends = (await surveyBackends()).filter(({ opens }) => opens).map(({ name }) => name);
+
+describe.skipIf(absent).each(backends)(`${title}, on %s`, (backend) => {
   const all: Record<string, Record<string, number>> = absent
     ? {}
     : JSON.parse(readFileSync(resolve(folder, 'expected.json'), 'utf8'));
 
-  beforeAll(() => openBackend('wasm'));
+  beforeAll(() => openBackend(backend));
 
   it.each([
     ['as PyTorch stores them', asTorch],
     ['as tfjs stores them', asTfjs],
-  ] as const)('weight metrics to 1e-4, matrices %s', async (_, stored) => {
+  ] as const)('all 18 weight metrics to 1e-5, matrices %s', async (_, stored) => {
     const base = read('base');
     const references = ['b', 'c'].map((name) => makeReference({ name, base, model: read(name) }));
     const initial = stored(base);
@@ -82,14 +84,14 @@ describe.skipIf(absent)(title, () => {
     for (const { reference, metrics } of lastPairs(log)) {
       const expected = all[`a__${reference}`];
       const covered = Object.keys(expected).filter((name) => metricNames.includes(name));
-      expect(covered).toHaveLength(15);
+      expect(covered).toHaveLength(18);
       for (const name of covered) {
         expectClose(metrics[name], expected[name], `a__${reference} ${name}`);
       }
     }
   });
 
-  it.each(['b', 'c'])('gradient metrics to 1e-4: a against %s', async (name) => {
+  it.each(['b', 'c'])('gradient metrics to 1e-5: a against %s', async (name) => {
     const vectors = read('vectors');
     const base = new Map([['g', { shape: [4096], data: new Float32Array(4096) }]]);
     const reference = makeReference({

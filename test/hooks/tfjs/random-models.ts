@@ -129,7 +129,7 @@ export function settle(statistics: DeviceStatistics, ticks = 60): Reading {
   let reading: Reading | null = null;
   for (let tick = 0; tick < ticks; tick++) {
     const packed = statistics.measure(nothing);
-    reading = statistics.read(packed.dataSync() as Float32Array);
+    reading = statistics.read(packed.dataSync() as Float32Array, 1);
     packed.dispose();
   }
   nothing.dispose();
@@ -150,7 +150,8 @@ export function deviceStatistics(
     k: 10,
     powerIterations: 1,
     gradientDecay: 0.9,
-    recipe: RECIPE,
+    recipe: { ...RECIPE, kind: 'ema' },
+    unmeasured: {},
     ...options,
   });
 }

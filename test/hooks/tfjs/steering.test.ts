@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { createGuard, type GuardEvent, resolveConfig, type SteerEvent } from '../../../src/guard/index.js';
+import { SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
@@ -106,7 +107,11 @@ describe('scale_jitter', () => {
       });
       await train(other, optimizer, 1);
       await guard.detach();
-      recordings.push([...recording.observations.at(-1)!.statistics.live].filter((_, i) => i % 4 === 1));
+      recordings.push(
+        [...recording.observations.at(-1)!.statistics.live].filter(
+          (_, i) => i % SIDE_WIDTH === SIDE.gradientNorm,
+        ),
+      );
     }
     expect(recordings[0]).toEqual(recordings[1]);
   });

@@ -1,0 +1,66 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Calibration } from './calibration.js';
+import type { FunctionalPart } from './functional-part.js';
+import type { GradientAverage } from './gradient-average.js';
+import { leaveNoTrace } from './leave-no-trace.js';
+
+/**
+ * The mean loss gradient on the calibration samples at the live weights, in place of the moving average over training
+ * steps: the definition that a reference's gradient has too. `gradients` must have a decay of 0; ticks read it from
+ * there, with its step.
+ */
+export class CalibrationGradientPart implements FunctionalPart {
+  readonly count = 1;
+  readonly #calibration: Calibration;
+  readonly #inputs: tf.Tensor;
+  readonly #variables: readonly tf.Variable[];
+  readonly #nonTrainable: readonly tf.Variable[];
+  readonly #gradients: GradientAverage;
+
+  constructor(
+    calibration: Calibration,
+    gradients: GradientAverage,
+    options: { samples: number; variables: readonly tf.Variable[]; nonTrainable: readonly tf.Variable[] },
+  ) {
+    this.#calibration = calibration;
+    this.#gradients = gradients;
+    this.#inputs = tf.keep(calibration.first(Math.min(options.samples, calibration.samples)));
+    this.#variables = options.variables;
+    this.#nonTrainable = options.nonTrainable;
+  }
+
+  async begin(_piece: number, step: number): Promise<() => void> {
+    const grads = this.#evaluate();
+    this.#gradients.fold(grads, step);
+    tf.dispose(grads);
+    return () => {};
+  }
+
+  async rehearse(): Promise<void> {
+    const grads = this.#evaluate();
+    this.#gradients.rehearse();
+    // One value read: on a GPU the work is done only then.
+    await Object.values(grads)[0]?.data();
+    tf.dispose(grads);
+  }
+
+  /** By variable name. */
+  #evaluate(): tf.NamedTensorMap {
+    return leaveNoTrace(this.#nonTrainable, (watch) => {
+      const { value, grads } = tf.variableGrads(
+        () =>
+          tf.mean(watch(() => this.#calibration.losses(this.#calibration.scores(this.#inputs)))) as tf.Scalar,
+        [...this.#variables],
+      );
+      value.dispose();
+      return grads;
+    });
+  }
+
+  /** Ticks have the gradient, its step and why it is missing from the device. */
+  fill(): void {}
+
+  dispose(): void {
+    this.#inputs.dispose();
+  }
+}

@@ -1,0 +1,126 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { Fingerprint } from '../../src/fingerprint/index.js';
+import type { GuardConfig } from '../../src/guard/index.js';
+import type { Reference } from '../../src/reference/index.js';
+import type { SteeredTensor } from '../../src/steering/index.js';
+import { MergeguardError, type NamedTensors } from '../../src/tensors/index.js';
+import type { Calibration, CalibrationBatch } from './calibration.js';
+import { type Layout, type LiveWeights, nonTrainable } from './layout.js';
+import { openCalibration } from './open-calibration.js';
+import { SelfProber } from './self-probe.js';
+import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
+import { openMeasurements } from './slow-measurements.js';
+import { DeviceStatistics } from './statistics.js';
+import { recipeOf, type Stream, streamOf } from './stream.js';
+
+export interface InstrumentSources {
+  readonly config: GuardConfig;
+  readonly weights: LiveWeights;
+  readonly layout: Layout;
+  /** by canonical name */
+  readonly base: NamedTensors;
+  /** the live model is no longer at the base */
+  readonly hasMoved: boolean;
+  readonly references: readonly Reference[];
+  readonly batch: CalibrationBatch | undefined;
+  /** where the guard is in this process and scores */
+  readonly fingerprint: Fingerprint | null;
+}
+
+/** Everything that a tap measures with, on the device; `close` gives it back. */
+export interface Instruments {
+  readonly stream: Stream;
+  readonly tensors: readonly SteeredTensor[];
+  readonly nonTrainable: readonly tf.Variable[];
+  readonly statistics: DeviceStatistics;
+  readonly prober: SelfProber | null;
+  readonly measurements: SlowMeasurements;
+  close(): Promise<void>;
+}
+
+/** @throws MergeguardError where nothing is to be watched, or for a calibration batch that does not fit */
+export async function openInstruments(sources: InstrumentSources): Promise<Instruments> {
+  const { config, weights, layout, base, references } = sources;
+  const watched = layout.shared.filter(({ trainable }) => trainable);
+  if (watched.length === 0) {
+    throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
+  }
+  const calibration = await openBatch(sources);
+  const opened: { dispose(): void }[] = calibration ? [calibration] : [];
+  try {
+    const stream = streamOf(config, {
+      fingerprint: sources.fingerprint,
+      calibration: calibration && {
+        hasActivation: calibration.hasActivation,
+        dtype: calibration.inputs.dtype,
+      },
+    });
+    const samples = Math.min(config.functional.samples, calibration?.samples ?? 0);
+    const isAveraged = stream.gradientKind === 'ema';
+    const statistics = new DeviceStatistics(watched, references, {
+      k: config.tap.k,
+      powerIterations: config.tap.powerIterations,
+      // Without a decay the average is the last gradient: the one on the calibration samples.
+      gradientDecay: isAveraged ? config.tap.gradientDecay : 0,
+      recipe: recipeOf(stream.gradientKind, config.gradient, samples),
+      unmeasured: stream.unmeasured,
+      base: sources.hasMoved ? base : undefined,
+    });
+    opened.push(statistics);
+    const tensors = watched.map(
+      ({ name, variable, permutation }, index): SteeredTensor => ({
+        name,
+        variable,
+        transposed: permutation !== null,
+        base: () => statistics.base(index),
+      }),
+    );
+    const prober =
+      calibration && config.selfProbe.enabled ? new SelfProber(calibration, tensors, config.selfProbe) : null;
+    if (prober) {
+      opened.push(prober);
+    }
+    const others = nonTrainable(weights);
+    const measurements = await openMeasurements({
+      config,
+      stream,
+      layout,
+      base,
+      references,
+      statistics,
+      calibration,
+      nonTrainable: others,
+    });
+    return {
+      stream,
+      tensors,
+      nonTrainable: others,
+      statistics,
+      prober,
+      measurements,
+      async close() {
+        await closeMeasurements(measurements);
+        disposeAll(opened);
+      },
+    };
+  } catch (error) {
+    disposeAll(opened);
+    throw error;
+  }
+}
+
+async function openBatch({ batch, weights, config }: InstrumentSources): Promise<Calibration | null> {
+  const { selfProbe, functional } = config;
+  const samples = Math.max(
+    selfProbe.enabled ? selfProbe.samples : 0,
+    functional.enabled ? functional.samples : 0,
+  );
+  return batch && samples > 0 ? openCalibration(batch, weights, samples) : null;
+}
+
+/** The last one that was opened first. */
+function disposeAll(opened: readonly { dispose(): void }[]): void {
+  for (const each of [...opened].reverse()) {
+    each.dispose();
+  }
+}

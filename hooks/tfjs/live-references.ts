@@ -1,0 +1,50 @@
+import { checkReference, type Reference, readReference } from '../../src/reference/index.js';
+import {
+  baseIdentity,
+  compareTensors,
+  MergeguardError,
+  type NamedTensors,
+  shapesOf,
+} from '../../src/tensors/index.js';
+import type { Layout } from './layout.js';
+
+/** References made from the live model's base, files read. @throws MergeguardError with every mismatch of one at once */
+export async function loadReferences(
+  given: readonly (string | Reference)[],
+  layout: Layout,
+  base: NamedTensors,
+): Promise<Reference[]> {
+  const references: Reference[] = [];
+  for (const reference of given) {
+    references.push(typeof reference === 'string' ? await readReference(reference) : reference);
+  }
+  const names = references.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new MergeguardError(`two references are named "${twice}"; give each its own name`);
+  }
+  const shapes = new Map(layout.shared.map(({ name, shape }) => [name, shape]));
+  compareTensors(shapes, shapesOf(base), { what: 'the base' });
+  if (references.length > 0) {
+    const live = { baseHash: baseIdentity(base), shapes };
+    for (const reference of references) {
+      checkReference(reference, live);
+    }
+  }
+  return references;
+}
+
+/** Subspaces of different width do not compare. */
+export function subspaceLimits({ subspaces, tau }: Reference, k: number): string[] {
+  const narrow = [...subspaces].filter(([name, subspace]) => {
+    const shape = tau.get(name)?.shape ?? [];
+    return subspace.k !== Math.min(k, ...shape);
+  });
+  if (narrow.length === 0) {
+    return [];
+  }
+  const [name, subspace] = narrow[0];
+  return [
+    `the subspaces of ${narrow.length} matrices have another width than tap.k = ${k} asks for (${name}: ${subspace.k}): subspace metrics are null; make the reference again with k = ${k}, or set tap.k`,
+  ];
+}

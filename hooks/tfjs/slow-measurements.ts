@@ -1,0 +1,84 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { GuardConfig } from '../../src/guard/index.js';
+import type { Reference } from '../../src/reference/index.js';
+import type { NamedTensors } from '../../src/tensors/index.js';
+import { ActivationPart } from './activation-part.js';
+import type { Calibration } from './calibration.js';
+import { CalibrationGradientPart } from './calibration-gradient-part.js';
+import { WorkerDecomposer } from './decomposer.js';
+import type { FunctionalPart } from './functional-part.js';
+import { FunctionalProbe } from './functional-probe.js';
+import { InputGradientPart } from './input-gradient-part.js';
+import type { Layout } from './layout.js';
+import type { SlowMeasurements } from './slow-lane.js';
+import { SpectralSweep } from './spectral-sweep.js';
+import type { DeviceStatistics } from './statistics.js';
+import type { Stream } from './stream.js';
+
+export interface MeasurementSources {
+  readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'tap'>;
+  readonly stream: Stream;
+  readonly layout: Layout;
+  /** by canonical name */
+  readonly base: NamedTensors;
+  readonly references: readonly Reference[];
+  readonly statistics: DeviceStatistics;
+  readonly calibration: Calibration | null;
+  readonly nonTrainable: readonly tf.Variable[];
+}
+
+/** Makes ready what the slow lane is to measure. @throws what the live model throws for a reference's samples */
+export async function openMeasurements(sources: MeasurementSources): Promise<SlowMeasurements> {
+  const functional = await openFunctional(sources);
+  return { functional, spectral: openSpectral(sources) };
+}
+
+function openSpectral({ stream, references, statistics, config }: MeasurementSources): SpectralSweep | null {
+  const { tensors } = statistics.layout;
+  const hasMatrices = tensors.some(({ shape }) => shape.length === 2);
+  if (stream.unmeasured.spectra !== undefined || references.length === 0 || !hasMatrices) {
+    return null;
+  }
+  return new SpectralSweep(tensors, references, {
+    k: config.tap.k,
+    base: (tensor) => statistics.base(tensor),
+    decomposer: new WorkerDecomposer(),
+  });
+}
+
+async function openFunctional({
+  config,
+  stream,
+  layout,
+  base,
+  references,
+  statistics,
+  calibration,
+  nonTrainable,
+}: MeasurementSources): Promise<FunctionalProbe | null> {
+  if (!calibration || !config.functional.enabled || references.length === 0) {
+    return null;
+  }
+  const { samples } = config.functional;
+  const parts: FunctionalPart[] = [];
+  try {
+    if (stream.gradientKind === 'calibration') {
+      const variables = statistics.layout.tensors.map(({ variable }) => variable);
+      const options = { samples, variables, nonTrainable };
+      parts.push(new CalibrationGradientPart(calibration, statistics.gradients, options));
+    }
+    if (stream.unmeasured.inputGradient === undefined) {
+      parts.push(new InputGradientPart(calibration, references, { samples, nonTrainable }));
+    }
+    if (stream.unmeasured.activation === undefined) {
+      const options = { samples, shared: layout.shared, base, nonTrainable };
+      parts.push(await ActivationPart.open(calibration, references, options));
+    }
+  } catch (error) {
+    for (const part of parts) {
+      part.dispose();
+    }
+    throw error;
+  }
+  return new FunctionalProbe(parts);
+}

@@ -1,0 +1,113 @@
+import type { Activity, Budget } from './budget.js';
+import type { FailOpen } from './fail-open.js';
+import type { StepClock } from './step-clock.js';
+
+/** A long measurement that is done piece by piece. */
+export interface Pieces {
+  /** pieces in one measurement, which are done in turn for ever */
+  readonly count: number;
+  /** a measurement has been begun, and pieces of it are left */
+  readonly midway: boolean;
+  /**
+   * Does on the training's thread what the next piece needs, then gives the promise of what is left to do when the
+   * device, or a worker thread, is ready.
+   */
+  begin(step: number): Promise<() => void>;
+}
+
+export interface SlowTaskOptions {
+  readonly activity: Activity;
+  /** steps between the starts of two measurements; auto: a piece whenever the budget has it */
+  readonly every: 'auto' | number;
+  readonly budget: Budget;
+  readonly clock: StepClock;
+  readonly failOpen: FailOpen;
+}
+
+/**
+ * Does a measurement beside the training: one piece at a time, the next only when the last is done, and never waited
+ * for by a step. What it costs the training's thread is measured and paid from the budget.
+ */
+export class SlowTask {
+  readonly #pieces: Pieces;
+  readonly #options: SlowTaskOptions;
+  #begunAt = 0;
+  #pending: Promise<void> | null = null;
+  #isStopped = false;
+
+  constructor(pieces: Pieces, options: SlowTaskOptions) {
+    this.#pieces = pieces;
+    this.#options = options;
+  }
+
+  /** Begins the next piece if one is due. @throws with `strict` what failed in it or in the one before */
+  step(step: number): void {
+    this.#options.failOpen.rethrow();
+    if (this.#pending === null && this.#isDue(step)) {
+      this.#start(step);
+    }
+  }
+
+  #isDue(step: number): boolean {
+    const { every, budget, activity } = this.#options;
+    // Before the first step the live model is the base: there is nothing to measure.
+    if (step === 0 || this.#pieces.count === 0) {
+      return false;
+    }
+    return every === 'auto' ? budget.affords(activity) : this.#pieces.midway || step - this.#begunAt >= every;
+  }
+
+  #start(step: number): void {
+    const { failOpen, clock, budget, activity } = this.#options;
+    if (failOpen.off) {
+      return;
+    }
+    if (!this.#pieces.midway) {
+      this.#begunAt = step;
+    }
+    const start = performance.now();
+    const begun = this.#begin(step);
+    const beginningMs = performance.now() - start;
+    const end = (finish: () => void) => {
+      if (this.#isStopped) {
+        return;
+      }
+      const received = performance.now();
+      this.#pending = null;
+      failOpen.runLate(finish);
+      const endingMs = performance.now() - received;
+      clock.own(endingMs);
+      budget.spend(activity, beginningMs + endingMs);
+    };
+    this.#pending = begun.then(end, (error) =>
+      end(() => {
+        throw error;
+      }),
+    );
+  }
+
+  /** Async, so that whatever it throws comes as a rejection. */
+  async #begin(step: number): Promise<() => void> {
+    return this.#pieces.begin(step);
+  }
+
+  /**
+   * Measures all pieces at this step, after what is under way; `proceed` is asked before each piece, with how many are
+   * done.
+   * @throws with `strict` what fails in it
+   */
+  async complete(step: number, proceed: (done: number) => boolean): Promise<void> {
+    await this.#pending;
+    const { count } = this.#pieces;
+    for (let done = 0; proceed(done) && done < count; done++) {
+      this.#start(step);
+      await this.#pending;
+      this.#options.failOpen.rethrow();
+    }
+  }
+
+  /** What is under way is forgotten, and what goes wrong in it. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+}
