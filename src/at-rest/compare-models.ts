@@ -96,7 +96,8 @@ export async function compareModels(
   }
 }
 
-async function shareTensors(
+/** What is compared, tied tensors counted once. */
+export async function shareTensors(
   base: NamedCheckpoint | null,
   models: readonly ModelAtRest[],
   heads: readonly string[],

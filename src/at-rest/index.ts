@@ -1,4 +1,18 @@
-export { type ComparedPair, type CompareOptions, type Comparison, compareModels } from './compare-models.js';
+export { compareAll, compareWith } from './compare.js';
+export type { ComparedPair, CompareOptions, Comparison } from './compare-models.js';
 export type { Finding } from './compatibility/index.js';
+export { heatMap, shortNumber } from './heat-map.js';
+export {
+  type MadeReference,
+  type MakeReferenceFileOptions,
+  makeReferenceFile,
+} from './make-reference-file.js';
 export type { ModelAtRest } from './model.js';
+export {
+  type MatrixReport,
+  type MetricsReport,
+  matrixReport,
+  type ScoreReport,
+  scoreReport,
+} from './reports.js';
 export type { Coverage } from './shared-tensors.js';

@@ -2,6 +2,7 @@ import {
   type Checkpoint,
   canonicalNames,
   isFloat,
+  isRunningStatistic,
   openCheckpoint,
   type Shapes,
   type TensorInfo,
@@ -10,9 +11,6 @@ import {
 
 /** Values of a tensor: float64 where the last digit counts. */
 export type Values = Float32Array | Float64Array;
-
-/** BatchNorm's, by canonical name. */
-const RUNNING_STATISTIC = /(^|\.)running_(mean|var)$/;
 
 export interface Excluded {
   readonly name: string;
@@ -46,7 +44,7 @@ export class NamedCheckpoint {
       originals.set(name, original);
       if (!isFloat(dtype)) {
         excluded.push({ name, reason: `${dtype}, not a parameter` });
-      } else if (RUNNING_STATISTIC.test(name)) {
+      } else if (isRunningStatistic(name)) {
         excluded.push({ name, reason: 'running statistic, not a parameter' });
       } else {
         shapes.set(name, shape);

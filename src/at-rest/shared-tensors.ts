@@ -1,6 +1,7 @@
 import {
   elementCount,
   formatShape,
+  isHead,
   listProblems,
   MergeguardError,
   nearest,
@@ -88,7 +89,7 @@ function reasonAgainst(
   models: readonly ModelAtRest[],
   heads: readonly string[],
 ): string | null {
-  if (heads.some((head) => name === head || name.startsWith(`${head}.`))) {
+  if (isHead(name, heads)) {
     return 'task head';
   }
   const missing: string[] = [];

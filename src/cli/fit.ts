@@ -10,10 +10,11 @@ import {
 import type { Command } from './command.js';
 import { type FitArguments, fitInput, namesIn, QUICK_RELABELLINGS, RELABELLINGS } from './fit-input.js';
 import { checkPlace, writeWhole } from './fit-output.js';
-import { duration, FitProgress } from './fit-progress.js';
 import { fitReport, reportLines } from './fit-report.js';
+import { print, tell } from './print.js';
 import { plain } from './text.js';
 import { jsonLine } from './watch-lines.js';
+import { duration, WorkProgress } from './work-progress.js';
 
 /** `mergeguard fit`: a fingerprint from a table of merges that were really made. */
 export const fitCommand: Command<FitArguments> = {
@@ -121,7 +122,7 @@ async function fit(args: FitArguments): Promise<void> {
   }
   const began = performance.now();
   const stop = stopOnSignal(args.out);
-  const progress = new FitProgress(process.stderr);
+  const progress = new WorkProgress(process.stderr, (done, total) => `${done} of ${total} fits`);
   try {
     const fingerprint = await fitFingerprint(rows, {
       ...options,
@@ -169,14 +170,4 @@ function stopOnSignal(out: string): { readonly signal: AbortSignal; release(): v
     signal: controller.signal,
     release: () => process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', terminate),
   };
-}
-
-/** A reader that has seen enough, such as `head`, is no failure. */
-function print(lines: readonly string[]): void {
-  process.stdout.on('error', () => undefined);
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

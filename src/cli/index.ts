@@ -30,6 +30,27 @@ const cli = yargs(hideBin(process.argv))
   )
   .command(
     lazy(
+      'score [model]',
+      'Score a finished model against references, by its weights',
+      async () => (await import('./score.js')).scoreCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'matrix <models..>',
+      'Compare every pair of some models: table, CSV, JSON, heat map',
+      async () => (await import('./matrix.js')).matrixCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'reference',
+      'Make a reference file from a checkpoint, or show one',
+      async () => (await import('./reference.js')).referenceCommand,
+    ),
+  )
+  .command(
+    lazy(
       'serve',
       'Guard training runs of other processes and show them live',
       async () => (await import('./serve.js')).serveCommand,

@@ -1,6 +1,6 @@
 export { checkReference, type LiveModel } from './check-reference.js';
 export { float16Error } from './float16-error.js';
-export { referenceLimits } from './limits.js';
+export { type ReferenceContents, referenceLimits } from './limits.js';
 export { makeReference, type ReferenceOptions } from './make-reference.js';
 export { openReference, type ReferenceFile } from './open-reference.js';
 export { readReference } from './read-reference.js';

@@ -1,7 +1,17 @@
 import type { Reference } from './reference.js';
 
+/** What of a reference decides what it can be used for: which parts there are, and how many tensors they have. */
+export type ReferenceContents = Pick<Reference, 'tensors' | 'norms' | 'accuracy' | 'loss'> & {
+  readonly subspaces: { readonly size: number };
+  readonly bottoms: { readonly size: number };
+  readonly gradient: { readonly size: number } | null;
+  readonly head: unknown;
+  readonly calibration: unknown;
+  readonly inputGradient: unknown;
+};
+
 /** What the parts that a reference lacks rule out, a sentence for people each; empty where nothing is lacking. */
-export function referenceLimits(reference: Reference): string[] {
+export function referenceLimits(reference: ReferenceContents): string[] {
   const { tensors, norms, subspaces, bottoms, gradient, head, calibration, inputGradient } = reference;
   const { accuracy, loss } = reference;
   const limits: string[] = [];

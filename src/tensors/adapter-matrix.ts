@@ -1,7 +1,7 @@
 import { type AdapterConfig, configuredRank, configuredScale } from './adapter-config.js';
 import type { FactorKeys } from './adapter-keys.js';
 import { formatShape } from './compare-tensors.js';
-import type { Dtype } from './dtypes.js';
+import { isFloat } from './dtypes.js';
 import { permute } from './permute.js';
 import type { SafetensorsFile } from './safetensors-read.js';
 
@@ -26,10 +26,6 @@ export interface AdaptedMatrix {
   readonly rank: number;
   readonly scale: number;
   read(): Promise<LowRankFactors>;
-}
-
-export function isFloat(dtype: Dtype): boolean {
-  return dtype === 'F64' || dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }
 
 /** Whether both factors are there and not matrices: those of a convolution have its kernel's axes. */

@@ -2,13 +2,8 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type AdapterConfig, readAdapterConfig } from './adapter-config.js';
 import { type Skipped, sortKeys } from './adapter-keys.js';
-import {
-  type AdaptedMatrix,
-  adaptedMatrix,
-  factorProblems,
-  isConvolution,
-  isFloat,
-} from './adapter-matrix.js';
+import { type AdaptedMatrix, adaptedMatrix, factorProblems, isConvolution } from './adapter-matrix.js';
+import { isFloat } from './dtypes.js';
 import { listProblems, MergeguardError, messageOf } from './errors.js';
 import { openSafetensors, type SafetensorsFile } from './safetensors-read.js';
 

@@ -16,6 +16,7 @@ export {
 export { type Dtype, elementCount, isFloat, type TensorData, toFloat32 } from './dtypes.js';
 export { listProblems, MergeguardError, messageOf } from './errors.js';
 export { decodeFloat16, encodeFloat16 } from './float16.js';
+export { DEFAULT_HEADS, isHead, isRunningStatistic } from './heads.js';
 export {
   type CanonicalVariable,
   canonicalVariable,

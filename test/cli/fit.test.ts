@@ -14,7 +14,7 @@ import yargs from 'yargs';
 import { fitCommand } from '../../src/cli/fit.js';
 import { fitInput } from '../../src/cli/fit-input.js';
 import { checkPlace, writeWhole } from '../../src/cli/fit-output.js';
-import { duration, timeLeft } from '../../src/cli/fit-progress.js';
+import { duration, timeLeft } from '../../src/cli/work-progress.js';
 import { loadFingerprint } from '../../src/fingerprint/index.js';
 import { cellsOf, csvOf, namedTable, withCell } from '../fingerprint/csv-table.js';
 import { collectLines, killAll, run, start } from './program.js';

@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os';
+import type { Finding } from '../at-rest/index.js';
+import { namesIn } from './fit-input.js';
+import { tell } from './print.js';
+import { plain } from './text.js';
+import { WorkProgress } from './work-progress.js';
+
+/** Options of every command that reads models at rest. */
+export const AT_REST_OPTIONS = {
+  heads: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Names, or first parts of names, of tensors to leave out, comma-separated [default: none]',
+  },
+  threads: {
+    type: 'number',
+    requiresArg: true,
+    default: availableParallelism(),
+    defaultDescription: 'one a core',
+    describe: 'Worker threads',
+  },
+} as const;
+
+/** Options of the commands that compute metrics. */
+export const METRIC_OPTIONS = {
+  ...AT_REST_OPTIONS,
+  slow: {
+    type: 'boolean',
+    default: true,
+    describe: 'The slow metrics too (bottom subspaces, spectra); --no-slow leaves them out',
+  },
+  precise: {
+    type: 'boolean',
+    default: false,
+    describe: 'Task vectors in float64 and no Gram matrices: to the last digits, several times slower',
+  },
+  json: { type: 'boolean', default: false, describe: 'Print one JSON object on standard output' },
+} as const;
+
+export interface AtRestArguments {
+  heads: string | undefined;
+  threads: number;
+}
+
+/** What is wrong with the common arguments, or true. */
+export function atRestProblem({ heads, threads }: AtRestArguments): string | true {
+  if (heads !== undefined && namesIn(heads).includes('')) {
+    return '--heads must be names separated by commas';
+  }
+  return (Number.isInteger(threads) && threads >= 1) || '--threads must be a whole number from 1';
+}
+
+/** The common arguments as the library takes them, findings and progress told on standard error. */
+export function atRestOptions({ heads, threads }: AtRestArguments): {
+  heads: readonly string[];
+  threads: number;
+  onFindings: (findings: readonly Finding[]) => void;
+  onProgress: (done: number, total: number) => void;
+  close: () => void;
+} {
+  const progress = new WorkProgress(
+    process.stderr,
+    (done, total) => `${millions(done)} of ${millions(total)} M parameters`,
+  );
+  return {
+    heads: heads === undefined ? [] : namesIn(heads),
+    threads,
+    onFindings: (findings) => {
+      for (const { severity, model, text } of findings) {
+        tell(`${severity}: ${plain(`${model}: ${text}`)}`);
+      }
+    },
+    onProgress: (done, total) => progress.show({ done, total }),
+    close: () => progress.close(),
+  };
+}
+
+function millions(count: number): string {
+  return (count / 1e6).toFixed(1);
+}
