@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { attach, coverageOf, layoutOf, sharedWeights } from '../../hooks/tfjs/index.js';
+import { attach, coverageOf, layoutOf, sharedWeights, streamOf } from '../../hooks/tfjs/index.js';
 import { type Fingerprint, loadFingerprint } from '../fingerprint/index.js';
 import { createGuard, type Guard, type GuardConfig, type TickEvent } from '../guard/index.js';
 import { MERGE_METHODS } from '../merging/index.js';
@@ -73,8 +73,13 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
   const model = new VisionTransformer(ZOO_SHAPE, seed);
   // guard and hook must name the run alike
   const run = options.config.run ?? `demo-${names.live}-seed${seed}`;
-  const config = { ...options.config, run };
-  const fingerprint = config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
+  const { fingerprint: named, gradient } = options.config;
+  const fingerprint = named === null ? null : await loadFingerprint(named);
+  const stream = streamOf(options.config, {
+    calibration: { hasActivation: true, dtype: 'float32' },
+    fingerprint,
+  });
+  const config = { ...options.config, run, gradient: { ...gradient, kind: stream.gradientKind } };
   model.addHead(live.name, live.classes, seed);
   const weights = new Map([...model.encoder(), ...model.head(live.name)]);
   const guard = createGuard(
@@ -83,6 +88,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
       backend: tf.getBackend(),
       references: names.references.map((name) => ({ name, limits: [] })),
       coverage: coverageOf(layoutOf(weights)),
+      ...stream,
     },
     config,
     fingerprint,
@@ -174,6 +180,8 @@ async function play({
       inputs,
       labels: live.calibration.labels,
       predict: (images) => model.logits(images as tf.Tensor3D, live.name),
+      activation: (images) => model.features(images as tf.Tensor3D),
+      layer: 'encoder output',
     },
     guard: () => guard,
   });
@@ -198,6 +206,7 @@ async function play({
         },
       },
     );
+    signal?.throwIfAborted();
   } catch (error) {
     // The end with its reason first; what follows gives the optimiser and the device memory back.
     await guard.close('failed', {}, messageOf(error));

@@ -10,17 +10,20 @@ import {
   MergeguardError,
   type NamedTensors,
   openCheckpoint,
-  permute,
   readNamedTensors,
   writeSafetensors,
 } from '../tensors/index.js';
-import { pick, sampleCount, type Task } from './task.js';
-import { evaluate, imageTensor, type Recipe, train } from './train.js';
+import { calibrationGradient, inputGradient } from './calibration-gradients.js';
+import { sampleCount, type Task } from './task.js';
+import { evaluate, type Recipe, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
 /** How the zoo trains. The whole of it is part of the cache's key. */
 export const PRETRAINING: Recipe = { steps: 560, batch: 32, learningRate: 1e-3 };
 export const FINE_TUNING: Recipe = { steps: 150, batch: 32, learningRate: 5e-4 };
+
+/** Raised when references come to hold more, so that those in a cache are made again. */
+const CONTENTS = 2;
 
 export interface Recipes {
   readonly pretraining: Recipe;
@@ -95,7 +98,7 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
 function poolKey({ source, seed, pretraining }: PoolOptions, recipes: Recipes): string {
   const sizes = pretraining.map((task) => [task.name, task.classes, sampleCount(task.train)]);
   const { pretraining: first, fineTuning: then } = recipes;
-  const identity = JSON.stringify([source, seed, sizes, first, then, ZOO_SHAPE, 1]);
+  const identity = JSON.stringify([source, seed, sizes, first, then, ZOO_SHAPE, CONTENTS]);
   return `seed${seed}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
 }
 
@@ -185,7 +188,7 @@ async function fineTuneReference(
   return reference;
 }
 
-/** The model as it stands, as a reference of its task: gradient, head, calibration samples and figures included. */
+/** The model as it stands, as a reference of its task: gradients, head, calibration samples and figures included. */
 export async function referenceOf(
   model: VisionTransformer,
   base: NamedTensors,
@@ -214,43 +217,11 @@ export async function referenceOf(
       images: { shape: [count, 28, 28], data: images },
       labels: Int32Array.from(task.calibration.labels),
     },
+    inputGradient: await inputGradient(model, task),
     accuracy,
     loss,
     madeBy: { zoo: 'vision transformer', task: task.name, testAccuracy, ...madeBy },
   });
-}
-
-/** Mean loss gradient of the encoder over the task's calibration samples, in batches of 32. */
-async function calibrationGradient(model: VisionTransformer, task: Task): Promise<NamedTensors> {
-  const { shared } = layoutOf(model.encoder());
-  const variables = shared.map(({ variable }) => variable);
-  const count = sampleCount(task.calibration);
-  const sums = variables.map(({ size }) => new Float64Array(size));
-  for (let start = 0; start < count; start += 32) {
-    const size = Math.min(32, count - start);
-    const part = pick(
-      task.calibration,
-      Int32Array.from({ length: size }, (_, i) => start + i),
-    );
-    const { value, grads } = tf.variableGrads(() => {
-      const labels = tf.oneHot(tf.tensor1d(part.labels, 'int32'), task.classes);
-      return tf.losses.softmaxCrossEntropy(labels, model.logits(imageTensor(part), task.name));
-    }, variables);
-    for (const [index, variable] of variables.entries()) {
-      const values = await grads[variable.name].data();
-      const sum = sums[index];
-      for (let i = 0; i < sum.length; i++) {
-        sum[i] += (values[i] * size) / count;
-      }
-    }
-    tf.dispose([value, grads as unknown as tf.Tensor]);
-  }
-  return new Map(
-    shared.map(({ name, shape, variable, permutation }, index): [string, HostTensor] => {
-      const data = Float32Array.from(sums[index]);
-      return [name, { shape, data: permutation ? permute(data, variable.shape, permutation) : data }];
-    }),
-  );
 }
 
 async function headWeights(model: VisionTransformer, task: string): Promise<NamedTensors> {

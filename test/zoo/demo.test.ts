@@ -88,7 +88,7 @@ describe('a demo', () => {
     referenceSteps: 2,
     seed: 0,
     cache: null,
-    config: resolveConfig({ fingerprint: null, tap: { every: 2 } }),
+    config: resolveConfig({ fingerprint: null, tap: { every: 2, foldStride: 1 } }),
   };
 
   /** All events of a demo, and how it came out; `onEvent` sees them first. */
@@ -116,6 +116,8 @@ describe('a demo', () => {
       'pretrain',
       'reference lines',
       'train',
+      'measure spectra',
+      'measure functional metrics',
       'merge for real',
     ]);
     for (const phase of new Set(phases)) {
@@ -123,6 +125,12 @@ describe('a demo', () => {
       expect(last).toSatisfy(({ done, total }) => done === total);
     }
     expect(result).toMatchObject({ error: null });
+    const last = events.findLast((event) => event.event === 'tick')!;
+    for (const { metrics, reasons } of last.pairs) {
+      expect(Object.keys(metrics)).toHaveLength(28);
+      expect(reasons).toEqual({});
+    }
+    expect(last.ages).toEqual({});
     const { outcomes } = result as { outcomes: { predicted: null; real: number | null }[] };
     expect(outcomes.length).toBeGreaterThanOrEqual(3);
     for (const { predicted, real } of outcomes) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
+import type { Reference } from '../../src/reference/index.js';
 import {
   baseIdentity,
   MergeguardError,
@@ -64,9 +65,14 @@ function expectSame(pool: Pool, other: Pool): void {
     }
     expect(reference.accuracy).toBe(twin.accuracy);
     expect(reference.calibration?.labels).toEqual(twin.calibration?.labels);
-    expect(bits(new Map([['images', reference.calibration!.images]]))).toEqual(
-      bits(new Map([['images', twin.calibration!.images]])),
-    );
+    const own = (one: Reference) =>
+      bits(
+        new Map([
+          ['images', one.calibration!.images],
+          ['gradient', one.inputGradient!],
+        ]),
+      ).concat(bits(one.bottoms));
+    expect(own(reference)).toEqual(own(twin));
   });
 }
 
@@ -83,6 +89,7 @@ describe('preparePool', () => {
     const first = await prepare();
     expect(first.phases).toEqual(['pretrain', 'reference bars']);
     expect(first.pool.references[0].calibration?.images.shape).toEqual([8, 28, 28]);
+    expect(first.pool.references[0].inputGradient?.shape).toEqual([8, 28, 28]);
     const second = await prepare();
     expect(second.phases).toEqual([]);
     expectSame(second.pool, first.pool);
