@@ -159,11 +159,31 @@ function tooLittle(
     `only ${percent} % of the parameters of ${base === null ? models[0]!.name : `the base ${base.path}`} match in ` +
     `${some(models.map(({ name }) => name))}, at least ${100 * LEAST_COVERAGE} % must; ` +
     'were they fine-tuned from this base, and are tensors called the same?';
-  return listProblems(
-    heading,
+  const alone = models.length > 1 ? misfits(base, models) : [];
+  return listProblems(heading, [
+    ...alone,
     // Renamed tensors say most: they carry the nearest name.
-    [...excluded]
+    ...[...excluded]
       .sort((a, b) => Number(b.reason.includes('nearest')) - Number(a.reason.includes('nearest')))
       .map(({ name, reason }) => `${name}: ${reason}`),
-  );
+  ]);
+}
+
+/** Models that do not match the base even alone: leaving them out lets the others be compared. */
+function misfits(base: NamedCheckpoint | null, models: readonly ModelAtRest[]): string[] {
+  const baseShapes = base?.shapes ?? models[0]!.shapes;
+  const lines: string[] = [];
+  for (const model of models) {
+    let total = 0;
+    let matched = 0;
+    for (const [name, shape] of baseShapes) {
+      total += elementCount(shape);
+      matched += reasonAgainst(name, shape, [model], []) === null ? elementCount(shape) : 0;
+    }
+    if (!(matched >= LEAST_COVERAGE * total)) {
+      const percent = ((100 * matched) / total).toFixed(1);
+      lines.push(`${model.name} alone matches ${percent} %: ${model.path}`);
+    }
+  }
+  return lines;
 }

@@ -5,6 +5,9 @@ import { tell } from './print.js';
 import { plain } from './text.js';
 import { WorkProgress } from './work-progress.js';
 
+/** Progress is shown of what takes longer than this. */
+const QUIET_MS = 2000;
+
 /** Options of every command that reads models at rest. */
 export const AT_REST_OPTIONS = {
   heads: {
@@ -42,6 +45,11 @@ export interface AtRestArguments {
   threads: number;
 }
 
+/** What stands behind `--`: yargs leaves it beside the command's name, as no positional of the command. */
+export function afterDashes(args: object): string[] {
+  return ((args as { _?: (string | number)[] })._ ?? []).slice(1).map(String);
+}
+
 /** What is wrong with the common arguments, or true. */
 export function atRestProblem({ heads, threads }: AtRestArguments): string | true {
   if (heads !== undefined && namesIn(heads).includes('')) {
@@ -62,6 +70,7 @@ export function atRestOptions({ heads, threads }: AtRestArguments): {
     process.stderr,
     (done, total) => `${millions(done)} of ${millions(total)} M parameters`,
   );
+  const began = performance.now();
   return {
     heads: heads === undefined ? [] : namesIn(heads),
     threads,
@@ -70,7 +79,12 @@ export function atRestOptions({ heads, threads }: AtRestArguments): {
         tell(`${severity}: ${plain(`${model}: ${text}`)}`);
       }
     },
-    onProgress: (done, total) => progress.show({ done, total }),
+    onProgress: (done, total) => {
+      // what is over at once needs no bar
+      if (performance.now() - began > QUIET_MS) {
+        progress.show({ done, total });
+      }
+    },
     close: () => progress.close(),
   };
 }

@@ -34,24 +34,39 @@ export function scoreLines(report: ScoreReport): string[] {
     ...metricTable(columns, report.references),
   ];
   for (const { reference, scores } of report.references) {
-    if (scores.length === 0) {
-      continue;
+    if (scores.length > 0) {
+      lines.push('', ...predictionLines(reference, report.fingerprint!, scores));
     }
-    lines.push(
-      '',
-      `Predicted normalised accuracy of merging with ${plain(reference)} (fingerprint ${plain(report.fingerprint!)}):`,
-    );
-    for (const { method, value, low, high, level, inDomain, reason } of scores) {
-      const interval =
-        value === null
-          ? 'not predicted'
-          : `${hundred(value)}  (${100 * level} %: ${hundred(low!)} to ${hundred(high!)})`;
-      const notes = [
-        ...(value !== null && !inDomain ? ['outside the domain it was fitted on'] : []),
-        ...(reason === undefined ? [] : [reason]),
-      ];
-      lines.push(`  ${pad(method, 16)} ${interval}${notes.length > 0 ? `  ${plain(notes.join('; '))}` : ''}`);
+  }
+  return lines;
+}
+
+function predictionLines(
+  reference: string,
+  fingerprint: string,
+  scores: ScoreReport['references'][number]['scores'],
+): string[] {
+  const lines = [
+    `Predicted normalised accuracy of merging with ${plain(reference)}, in % (fingerprint ${plain(fingerprint)}):`,
+  ];
+  for (const { method, value, low, high, level, inDomain } of scores) {
+    const interval =
+      value === null
+        ? 'not predicted'
+        : `${hundred(value).padStart(6)}  (${100 * level} % interval ${hundred(low!)} to ${hundred(high!)})`;
+    lines.push(`  ${pad(method, 16)} ${interval}${value !== null && !inDomain ? ' *' : ''}`);
+  }
+  if (scores.some(({ value, inDomain }) => value !== null && !inDomain)) {
+    lines.push('  * outside the domain it was fitted on: hold it for a guess');
+  }
+  const reasons = new Map<string, string[]>();
+  for (const { method, reason } of scores) {
+    if (reason !== undefined) {
+      reasons.set(reason, [...(reasons.get(reason) ?? []), method]);
     }
+  }
+  for (const [reason, methods] of reasons) {
+    lines.push(`  ${methods.join(', ')}: ${plain(reason)}`);
   }
   return lines;
 }

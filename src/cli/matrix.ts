@@ -2,7 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { compareAll, heatMap, type MatrixReport, matrixReport } from '../at-rest/index.js';
 import { METRICS, metric, metricNames } from '../metrics/index.js';
 import { nearest } from '../tensors/index.js';
-import { type AtRestArguments, atRestOptions, atRestProblem, METRIC_OPTIONS } from './at-rest-options.js';
+import {
+  type AtRestArguments,
+  afterDashes,
+  atRestOptions,
+  atRestProblem,
+  METRIC_OPTIONS,
+} from './at-rest-options.js';
 import { matrixLines } from './at-rest-text.js';
 import type { Command } from './command.js';
 import { checkPlace, writeWhole } from './fit-output.js';
@@ -25,6 +31,8 @@ interface MatrixArguments extends AtRestArguments {
 export const matrixCommand: Command<MatrixArguments> = {
   builder: (yargs) =>
     yargs
+      // several models are a list, whatever the command line says of options given twice
+      .parserConfiguration({ 'duplicate-arguments-array': true })
       .positional('models', {
         type: 'string',
         array: true,
@@ -63,7 +71,9 @@ async function matrix(args: MatrixArguments): Promise<void> {
   let report: MatrixReport;
   try {
     const { slow, precise, base = null } = args;
-    report = matrixReport(await compareAll(args.models, { base, slow, precise, ...options }));
+    report = matrixReport(
+      await compareAll([...args.models, ...afterDashes(args)], { base, slow, precise, ...options }),
+    );
   } finally {
     close();
   }

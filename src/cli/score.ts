@@ -1,6 +1,12 @@
 import { compareWith, scoreReport } from '../at-rest/index.js';
 import { loadFingerprint } from '../fingerprint/index.js';
-import { type AtRestArguments, atRestOptions, atRestProblem, METRIC_OPTIONS } from './at-rest-options.js';
+import {
+  type AtRestArguments,
+  afterDashes,
+  atRestOptions,
+  atRestProblem,
+  METRIC_OPTIONS,
+} from './at-rest-options.js';
 import { scoreLines } from './at-rest-text.js';
 import type { Command } from './command.js';
 import { print } from './print.js';
@@ -20,6 +26,8 @@ interface ScoreArguments extends AtRestArguments {
 export const scoreCommand: Command<ScoreArguments> = {
   builder: (yargs) =>
     yargs
+      // `--reference A --reference B` are two
+      .parserConfiguration({ 'duplicate-arguments-array': true })
       .positional('model', {
         type: 'string',
         describe: 'The fine-tuned checkpoint, LoRA adapter or reference file to score',
@@ -47,18 +55,33 @@ export const scoreCommand: Command<ScoreArguments> = {
         ...METRIC_OPTIONS,
       })
       .check((args) => {
-        // `--reference A B MODEL` reads like the usage says, but an option with several values takes the model too.
-        if (args.model === undefined && args.reference.length < 2) {
-          return 'Name the model to score after the references.';
+        const { models, references } = named(args);
+        if (models.length !== 1 || references.length === 0) {
+          return `Name one model to score, and at least one reference (models: ${models.join(', ') || 'none'}; references: ${references.join(', ') || 'none'}).`;
         }
         return atRestProblem(args);
       }),
   handler: score,
 };
 
+/**
+ * Models and references that the arguments name. `--reference A B MODEL` reads as the usage has it, but an option of several
+ * values takes the model too: then it is the last one.
+ */
+function named(args: Pick<ScoreArguments, 'model' | 'reference'>): {
+  models: string[];
+  references: string[];
+} {
+  const models = [...(args.model === undefined ? [] : [args.model]), ...afterDashes(args)];
+  if (models.length > 0) {
+    return { models, references: args.reference };
+  }
+  return { models: args.reference.slice(-1), references: args.reference.slice(0, -1) };
+}
+
 async function score(args: ScoreArguments): Promise<void> {
-  const references = [...args.reference];
-  const model = args.model ?? references.pop()!;
+  const { models, references } = named(args);
+  const model = models[0]!;
   const fingerprint = args.fingerprint === undefined ? null : await loadFingerprint(args.fingerprint);
   const { close, ...options } = atRestOptions(args);
   try {
