@@ -142,10 +142,60 @@ describe('the calibration batch', () => {
       () => ({ ...batch(), predict: () => [] as unknown as tf.Tensor }),
       'but must be scores [32, classes]',
     ],
+    [
+      'an activation that throws',
+      () => ({ ...batch(), activation: (inputs) => tf.reshape(inputs, [7]) }),
+      'the activations of the calibration batch can not be taken:',
+    ],
+    [
+      'an activation that has no row a sample',
+      () => ({ ...batch(), activation: (inputs) => tf.mean(inputs, 0) }),
+      'are [6], but must be [32, ...], one row a sample',
+    ],
+    [
+      'an activation of other samples',
+      () => ({ ...batch(), activation: (inputs) => tf.slice(inputs, 0, 8) }),
+      'are [8, 6], but must be [32, ...]',
+    ],
+    [
+      'an activation that gives no tensor',
+      () => ({ ...batch(), activation: () => [] as unknown as tf.Tensor }),
+      'but must be [32, ...]',
+    ],
+    [
+      'a layer without `activation` for a model that is no LayersModel',
+      () => ({ ...batch(), activation: undefined, layer: 'hidden' }),
+      'the layer "hidden", but the model is no LayersModel; give `activation`',
+    ],
   ])('%s', async (_, calibration, expected) => {
     // What the case itself makes is not what attaching leaves behind.
     const given = calibration();
     expect(await refusal({ calibration: given })).toContain(expected);
+  });
+
+  it('a layer that the model does not have, with those that it has', async () => {
+    const weights = tf.sequential({
+      layers: [
+        tf.layers.dense({ name: 'hidden', inputShape: [6], units: 12 }),
+        tf.layers.dense({ name: 'head', units: 3 }),
+      ],
+    });
+    const calibration = { inputs: model.inputs, labels: model.labels, layer: 'hiden' };
+    expect(await refusal({ weights, references: [], calibration })).toBe(
+      'the layer "hiden" of the calibration batch is not in the model; there are hidden, head',
+    );
+    weights.dispose();
+  });
+
+  it('none, where gradients are to be taken on it', async () => {
+    const config: GuardConfigInput = { ...EVERY_STEP, gradient: { kind: 'calibration' } };
+    expect(await refusal({ config })).toBe(
+      'gradient.kind is "calibration", but no calibration batch of the live task was given; give a calibration batch, or set gradient.kind to ema',
+    );
+    const off = { ...config, functional: { enabled: false } };
+    expect(await refusal({ config: off, calibration: batch() })).toContain(
+      'but it is switched off (functional.enabled)',
+    );
   });
 });
 
