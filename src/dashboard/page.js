@@ -37,7 +37,9 @@ function draw() {
   );
   setText(
     byId('metrics-note'),
-    run.tick ? `Step ${run.tick.step}. A dash carries the reason as its tooltip.` : 'no tick yet',
+    run.tick
+      ? `Step ${run.tick.step}. A dash carries the reason as its tooltip; (−20) marks what was measured 20 steps ago.`
+      : 'no tick yet',
   );
   charts.update({ ...namesOf(run), points: run.points, raw });
   scores.update(run, raw);

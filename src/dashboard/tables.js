@@ -109,7 +109,7 @@ export function poolLine(run) {
 }
 
 /**
- * Metric x reference; what could not be computed is a dash that carries the reason.
+ * Metric x reference; what could not be computed is a dash that carries the reason, what is of an earlier step says so.
  * @param {HTMLElement} table
  * @param {Run} run
  */
@@ -122,9 +122,11 @@ export function updateMetrics(table, run) {
     for (const [p, pair] of pairs.entries()) {
       const cell = /** @type {HTMLTableCellElement} */ (cells[m]?.[p]);
       const value = pair.metrics[metric] ?? null;
+      const age = value === null ? undefined : run.tick?.ages[metric];
+      cell.classList.toggle('old', age !== undefined);
       if (value !== null) {
-        cell.title = '';
-        setText(cell, short(value));
+        cell.title = age === undefined ? '' : `measured ${age} steps ago`;
+        setText(cell, age === undefined ? short(value) : `${short(value)} (−${age})`);
         continue;
       }
       const reason = pair.reasons[metric] ?? 'no reason was given';

@@ -109,6 +109,9 @@ describe('the page', { timeout: 30_000 }, () => {
     const dash = page.locator('#metrics td', { hasText: '–' }).first();
     expect(await dash.getAttribute('title')).toBe('no calibration batch for the live task');
     expect(await textOf('#metrics')).toContain('task_vector_cosine_similarity');
+    const old = page.locator('#metrics td.old').first();
+    expect(await old.innerText()).toMatch(/^0\.9\d+ \(−12\)$/);
+    expect(await old.getAttribute('title')).toBe('measured 12 steps ago');
 
     const alerts = await page.locator('#alerts li').allInnerTexts();
     expect(alerts.map((text) => text.split(' ')[1])).toEqual(['error', 'warning', 'cleared', 'info']);

@@ -43,6 +43,7 @@ function metricsAt(progress: number, r: number, noise: () => number): PairReport
     layerwise_effective_rank_mergeability_score: 0.07 + 0.04 * progress,
     subspace_overlap: 0.13 + 0.01 * noise(),
     right_subspace_overlap_top_k: 0.31 + 0.02 * noise(),
+    singular_value_overlap: 0.91 + 0.01 * noise(),
     interaction_matrix_overlap_top_k: 0.096 + 0.01 * noise(),
     encoder_gradient_cosine_similarity: 0.05 - 0.16 * progress + 0.04 * noise(),
     encoder_gradient_l2_distance: 0.61 - 0.2 * progress,
@@ -111,7 +112,7 @@ function tickAt(run: string, tick: number, ticks: number, noise: () => number): 
     time: timeAt(step),
     step,
     pairs,
-    ages: {},
+    ages: tick < 3 ? {} : { singular_value_overlap: 12 },
     pool: METHODS.map((method, m) => {
       const value = 0.82 - 0.2 * progress - 0.02 * m;
       const common = { method, references: [...REFERENCES], level: 0.8, pairs: value + 0.1 };
