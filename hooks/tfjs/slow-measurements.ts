@@ -5,15 +5,16 @@ import type { NamedTensors } from '../../src/tensors/index.js';
 import { ActivationPart } from './activation-part.js';
 import type { Calibration } from './calibration.js';
 import { CalibrationGradientPart } from './calibration-gradient-part.js';
-import { WorkerDecomposer } from './decomposer.js';
 import type { FunctionalPart } from './functional-part.js';
 import { FunctionalProbe } from './functional-probe.js';
 import { InputGradientPart } from './input-gradient-part.js';
 import type { Layout } from './layout.js';
+import { NativeDecomposer } from './native-svd.js';
 import type { SlowMeasurements } from './slow-lane.js';
 import { SpectralSweep } from './spectral-sweep.js';
 import type { DeviceStatistics } from './statistics.js';
 import type { Stream } from './stream.js';
+import { WorkerDecomposer } from './worker-decomposer.js';
 
 export interface MeasurementSources {
   readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'tap'>;
@@ -42,7 +43,7 @@ function openSpectral({ stream, references, statistics, config }: MeasurementSou
   return new SpectralSweep(tensors, references, {
     k: config.tap.k,
     base: (tensor) => statistics.base(tensor),
-    decomposer: new WorkerDecomposer(),
+    decomposer: NativeDecomposer.open() ?? new WorkerDecomposer(),
   });
 }
 

@@ -1,0 +1,150 @@
+import * as tf from '@tensorflow/tfjs';
+import { SPECTRUM_LENGTH, type SpectralParts } from '../../src/spectral/index.js';
+import { MergeguardError } from '../../src/tensors/index.js';
+import type { Decomposer } from './decomposer.js';
+
+const FLOAT32_EPSILON = 2 ** -23;
+
+interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/** What tfjs-node's backend has beside KernelBackend: ops of libtensorflow by name, on handles of its own. */
+interface NativeBackend {
+  readonly isUsingGpuDevice: boolean;
+  readonly binding: {
+    readonly TF_ATTR_TYPE: number;
+    readonly TF_ATTR_BOOL: number;
+    readonly TF_FLOAT: number;
+    executeOp(name: string, attributes: Attribute[], handles: number[], outputs: number): NativeOutput[];
+    deleteTensor(handle: number): void;
+  };
+  getInputTensorIds(tensors: tf.Tensor[]): number[];
+  createOutputTensor(output: NativeOutput): tf.Tensor;
+}
+
+interface NativeOutput {
+  readonly id: number;
+  readonly shape: number[];
+  readonly dtype: number;
+}
+
+/** The number of float64 in TF_DataType, which the binding does not name. */
+const TF_DOUBLE = 2;
+
+/**
+ * libtensorflow's `Svd`, in float64 since float32 loses the bottom subspace. It blocks the training's thread, 0.5 s for
+ * 3072 x 768 on a CPU core: for a GPU only, where it is quick.
+ */
+export class NativeDecomposer implements Decomposer {
+  /** Null where the active backend is not libtensorflow's, or uses no GPU. */
+  static open(): NativeDecomposer | null {
+    const isNative = tf.getBackend() === 'tensorflow';
+    return isNative && native().isUsingGpuDevice ? new NativeDecomposer() : null;
+  }
+
+  async parts(matrix: tf.Tensor2D, k: number, label: string): Promise<SpectralParts | null> {
+    const [rows, columns] = matrix.shape;
+    const n = Math.min(rows, columns);
+    const width = Math.min(k, n);
+    const results = tf.tidy(() => {
+      const [s, u, v] = svd(matrix);
+      return [
+        s,
+        tf.slice(u, [0, 0], [rows, width]),
+        tf.slice(v, [0, 0], [columns, width]),
+        tf.slice(v, [0, n - width], [columns, width]),
+      ];
+    });
+    matrix.dispose();
+    // All at once: the reads block too, and are to be counted with the rest.
+    const reading = Promise.all(results.map((result) => result.data()));
+    tf.dispose(results);
+    const [values, left, right, bottom] = (await reading).map((data) => Float64Array.from(data));
+    return partsOf({ rows, columns, width, values, left, right, bottom }, label);
+  }
+
+  async rehearse(matrix: tf.Tensor2D): Promise<void> {
+    await this.parts(matrix, 1, 'a rehearsal');
+  }
+
+  async close(): Promise<void> {}
+}
+
+function native(): NativeBackend {
+  return tf.backend() as unknown as NativeBackend;
+}
+
+/** A = u diag(s) v^T, thin: s [n] descending, u [rows, n], v [columns, n]. Call it inside tf.tidy. */
+function svd(matrix: tf.Tensor2D): [tf.Tensor1D, tf.Tensor2D, tf.Tensor2D] {
+  const backend = native();
+  const { binding } = backend;
+  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
+  const flag = (name: string, value: boolean) => ({ name, type: binding.TF_ATTR_BOOL, value });
+  const cast = (handle: number, from: number, to: number) =>
+    binding.executeOp(
+      'Cast',
+      [type('SrcT', from), type('DstT', to), flag('Truncate', false)],
+      [handle],
+      1,
+    )[0];
+  const [handle] = backend.getInputTensorIds([matrix]);
+  const double = cast(handle, binding.TF_FLOAT, TF_DOUBLE).id;
+  try {
+    const attributes = [flag('compute_uv', true), flag('full_matrices', false), type('T', TF_DOUBLE)];
+    const outputs = binding.executeOp('Svd', attributes, [double], 3).map(({ id }) => {
+      const single = cast(id, TF_DOUBLE, binding.TF_FLOAT);
+      binding.deleteTensor(id);
+      return backend.createOutputTensor(single);
+    });
+    return outputs as [tf.Tensor1D, tf.Tensor2D, tf.Tensor2D];
+  } finally {
+    binding.deleteTensor(double);
+  }
+}
+
+interface Decomposition {
+  readonly rows: number;
+  readonly columns: number;
+  /** columns of the three bases */
+  readonly width: number;
+  /** all singular values, descending */
+  readonly values: Float64Array;
+  readonly left: Float64Array;
+  readonly right: Float64Array;
+  readonly bottom: Float64Array;
+}
+
+/** What `spectralParts` makes of a decomposition: the same ranks, and a bottom only where it is not arbitrary. */
+function partsOf(
+  { rows, columns, width, values, left, right, bottom }: Decomposition,
+  label: string,
+): SpectralParts | null {
+  const n = values.length;
+  const [largest] = values;
+  if (!Number.isFinite(largest)) {
+    throw new MergeguardError(`${label}: a matrix with a NaN or an infinity has no singular values`);
+  }
+  if (largest === 0) {
+    return null;
+  }
+  const noise = largest * FLOAT32_EPSILON;
+  const rank = values.filter((value) => value > Math.max(rows, columns) * noise).length;
+  const k = Math.min(width, rank);
+  // The last vectors of a tall matrix are its whole null space if need be, as long as they stand out from the rest.
+  const least = rows < columns ? values[n - 1] : width < n ? values[n - width - 1] : largest;
+  return {
+    values: values.slice(0, SPECTRUM_LENGTH),
+    k,
+    left: firstColumns(left, width, k),
+    right: firstColumns(right, width, k),
+    bottom: least > noise ? bottom : null,
+  };
+}
+
+/** [rows, width] to its first k columns. */
+function firstColumns(basis: Float64Array, width: number, k: number): Float64Array {
+  return basis.filter((_, i) => i % width < k);
+}
