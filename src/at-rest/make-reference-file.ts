@@ -130,7 +130,7 @@ async function keep(
   const factors = new Map<string, Factors>();
   const problems: string[] = [];
   const bytes = ({ shape }: SharedTensor) => 2 * 4 * elementCount(shape);
-  const total = tensors.reduce((sum, tensor) => sum + bytes(tensor), 0);
+  const total = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const budget = Math.max(LEAST_MEMORY, ...tensors.map(bytes));
   let done = 0;
   await mapWithin(tensors, { budget, weight: bytes }, async (tensor, t) => {
@@ -163,7 +163,7 @@ async function keep(
       spectra.set(name, stored.spectrum);
       if (stored.bottom !== null) bottoms.set(name, stored.bottom);
     }
-    done += bytes(tensor);
+    done += elementCount(shape);
     onProgress?.(done, total);
   });
   if (problems.length > 0) {

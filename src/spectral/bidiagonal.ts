@@ -1,6 +1,6 @@
 import type { DenseMatrix } from './parts.js';
 import { reflect, reflector } from './tridiagonal.js';
-import { addScaled, dotAt } from './vectors.js';
+import { reflectPair } from './vectors.js';
 
 /** Rows that are taken into the triangle at a time. */
 const BLOCK_ROWS = 512;
@@ -15,7 +15,7 @@ export function triangleOf({ rows, columns, data }: DenseMatrix, ofRows = false)
   const triangle = new Float64Array(n * n);
   // Column c of the block lies at c * stride, behind a place for the entry of the triangle that is being changed.
   const stride = BLOCK_ROWS + 1;
-  const block = new Float64Array(n * stride);
+  const block = new Float64Array((n + 1) * stride);
   for (let start = 0; start < long; start += BLOCK_ROWS) {
     const count = Math.min(BLOCK_ROWS, long - start);
     for (let c = 0; c < n; c++) {
@@ -46,11 +46,17 @@ function takeIn(
     if (factor === 0) {
       continue;
     }
-    for (let c = j + 1; c < n; c++) {
-      block[c * stride] = triangle[j * n + c]!;
-      const dot = factor * dotAt(block, c * stride, column, 0, length);
-      addScaled(-dot, column, 0, block, c * stride, length);
-      triangle[j * n + c] = block[c * stride]!;
+    for (let c = j + 1; c < n; c += 2) {
+      // The last column of an odd number is paired with the place behind the block, which nobody reads.
+      const one = c * stride;
+      const other = (c + 1) * stride;
+      block[one] = triangle[j * n + c]!;
+      block[other] = c + 1 < n ? triangle[j * n + c + 1]! : 0;
+      reflectPair(block, one, other, column, factor, length);
+      triangle[j * n + c] = block[one]!;
+      if (c + 1 < n) {
+        triangle[j * n + c + 1] = block[other]!;
+      }
     }
   }
 }
@@ -112,12 +118,20 @@ function reflectRows(
   c: number,
   sums: Float64Array,
 ): void {
-  const width = n - c - 1;
   sums.fill(0, c + 1, n);
-  for (let i = c; i < n; i++) {
-    addScaled(u[i]!, matrix, i * n + c + 1, sums, c + 1, width);
+  // Two rows a pass; the last of an odd number counts twice with a weight of zero.
+  for (let i = c; i < n; i += 2) {
+    const next = i + 1 < n ? i + 1 : i;
+    const u0 = u[i]!;
+    const u1 = next === i ? 0 : u[next]!;
+    for (let j = c + 1; j < n; j++) {
+      sums[j]! += u0 * matrix[i * n + j]! + u1 * matrix[next * n + j]!;
+    }
   }
   for (let i = c; i < n; i++) {
-    addScaled(-factor * u[i]!, sums, c + 1, matrix, i * n + c + 1, width);
+    const scale = factor * u[i]!;
+    for (let j = c + 1; j < n; j++) {
+      matrix[i * n + j]! -= scale * sums[j]!;
+    }
   }
 }

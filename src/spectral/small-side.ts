@@ -41,7 +41,12 @@ export function gramSide(matrix: DenseMatrix): SmallSide {
  */
 export function bidiagonalSide(matrix: DenseMatrix): SmallSide {
   const n = Math.min(matrix.rows, matrix.columns);
-  const reduced = bidiagonalise(triangleOf(matrix, matrix.rows < matrix.columns), n);
+  // A square matrix gains nothing from being made a triangle first.
+  const square =
+    matrix.rows === matrix.columns
+      ? Float64Array.from(matrix.data)
+      : triangleOf(matrix, matrix.rows < matrix.columns);
+  const reduced = bidiagonalise(square, n);
   const doubled: TridiagonalEntries = {
     diagonal: new Float64Array(2 * n),
     offDiagonal: new Float64Array(2 * n),

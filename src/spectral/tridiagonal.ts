@@ -81,7 +81,7 @@ export function reflect(x: Float64Array, v: Float64Array, factor: number, from: 
   }
 }
 
-/** product[from..n) = M v over the trailing block, of which the upper triangle is read: each entry once. */
+/** product[from..n) = M v over the trailing block, of which the upper triangle is read; two rows a pass. */
 function symmetricProduct(
   matrix: Float64Array,
   n: number,
@@ -90,20 +90,32 @@ function symmetricProduct(
   product: Float64Array,
 ): void {
   product.fill(0, from, n);
-  for (let i = from; i < n; i++) {
+  let i = from;
+  for (; i + 1 < n; i += 2) {
     const row = i * n;
-    const vi = v[i]!;
-    let sum = matrix[row + i]! * vi;
-    for (let j = i + 1; j < n; j++) {
-      const entry = matrix[row + j]!;
-      sum += entry * v[j]!;
-      product[j]! += entry * vi;
+    const next = row + n;
+    const v0 = v[i]!;
+    const v1 = v[i + 1]!;
+    const between = matrix[row + i + 1]!;
+    let sum0 = matrix[row + i]! * v0 + between * v1;
+    let sum1 = matrix[next + i + 1]! * v1 + between * v0;
+    for (let j = i + 2; j < n; j++) {
+      const entry0 = matrix[row + j]!;
+      const entry1 = matrix[next + j]!;
+      const vj = v[j]!;
+      sum0 += entry0 * vj;
+      sum1 += entry1 * vj;
+      product[j]! += entry0 * v0 + entry1 * v1;
     }
-    product[i]! += sum;
+    product[i]! += sum0;
+    product[i + 1]! += sum1;
+  }
+  if (i < n) {
+    product[i]! += matrix[i * n + i]! * v[i]!;
   }
 }
 
-/** M <- H M H over the trailing block's upper triangle, H = 1 - factor v v^T. */
+/** M <- H M H over the trailing block's upper triangle, H = 1 - factor v v^T; two rows a pass. */
 function reduce(
   matrix: Float64Array,
   n: number,
@@ -117,16 +129,24 @@ function reduce(
     product[i]! *= factor;
     dot += product[i]! * v[i]!;
   }
-  const shift = (factor * dot) / 2;
-  for (let i = from; i < n; i++) {
-    product[i]! -= shift * v[i]!;
-  }
-  for (let i = from; i < n; i++) {
+  addScaled((-factor * dot) / 2, v, from, product, from, n - from);
+  let i = from;
+  for (; i + 1 < n; i += 2) {
     const row = i * n;
-    const vi = v[i]!;
-    const wi = product[i]!;
-    for (let j = i; j < n; j++) {
-      matrix[row + j]! -= vi * product[j]! + wi * v[j]!;
+    const next = row + n;
+    const v0 = v[i]!;
+    const w0 = product[i]!;
+    const v1 = v[i + 1]!;
+    const w1 = product[i + 1]!;
+    matrix[row + i]! -= 2 * v0 * w0;
+    for (let j = i + 1; j < n; j++) {
+      const vj = v[j]!;
+      const wj = product[j]!;
+      matrix[row + j]! -= v0 * wj + w0 * vj;
+      matrix[next + j]! -= v1 * wj + w1 * vj;
     }
+  }
+  if (i < n) {
+    matrix[i * n + i]! -= 2 * v[i]! * product[i]!;
   }
 }

@@ -33,6 +33,44 @@ export function addScaled(
   }
 }
 
+/**
+ * y <- (1 - factor v v^T) y for the two stretches of y at a and b, v being the first `length` entries: side by side, so that v is read
+ * once for both.
+ */
+export function reflectPair(
+  y: Float64Array,
+  a: number,
+  b: number,
+  v: Float64Array,
+  factor: number,
+  length: number,
+): void {
+  let dotA = 0;
+  let dotB = 0;
+  let restA = 0;
+  let restB = 0;
+  const even = length - (length % 2);
+  for (let i = 0; i < even; i += 2) {
+    const v0 = v[i]!;
+    const v1 = v[i + 1]!;
+    dotA += v0 * y[a + i]!;
+    dotB += v0 * y[b + i]!;
+    restA += v1 * y[a + i + 1]!;
+    restB += v1 * y[b + i + 1]!;
+  }
+  if (even < length) {
+    dotA += v[even]! * y[a + even]!;
+    dotB += v[even]! * y[b + even]!;
+  }
+  const factorA = factor * (dotA + restA);
+  const factorB = factor * (dotB + restB);
+  for (let i = 0; i < length; i++) {
+    const vi = v[i]!;
+    y[a + i]! -= factorA * vi;
+    y[b + i]! -= factorB * vi;
+  }
+}
+
 /** Brings x[at..at + length) to length one and gives the length it had; leaves zeros, and what is not finite, alone. */
 export function normaliseAt(x: Float64Array, at: number, length: number): number {
   let largest = 0;
