@@ -8,6 +8,7 @@ import { sampleProblem, storedSamples } from './calibration-samples.js';
 import type { FunctionalPart } from './functional-part.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { leaveNoTrace } from './leave-no-trace.js';
+import { tauOf } from './reference-tau.js';
 import type { TickStatistics } from './statistics.js';
 
 export interface ActivationOptions {
@@ -116,9 +117,7 @@ export class ActivationPart implements FunctionalPart {
   }
 
   async rehearse(): Promise<void> {
-    if (this.count > 0) {
-      await this.begin(0, 0);
-    }
+    await this.begin(0, 0);
   }
 
   fill({ step, absent, referenceAbsent, measuredAt, functional }: TickStatistics): void {
@@ -151,7 +150,7 @@ export class ActivationPart implements FunctionalPart {
 /** base + tau in the variable's layout */
 function referenceWeights(tensor: SharedTensor, base: NamedTensors, reference: Reference): tf.Tensor {
   const { shape, data } = base.get(tensor.name)!;
-  const tau = reference.tau.get(tensor.name)!.data;
+  const tau = tauOf(reference, tensor).data;
   const values = data.map((value, i) => value + tau[i]);
   return tf.tensor(inVariableLayout(tensor, { shape, data: values }), tensor.variable.shape);
 }

@@ -28,10 +28,12 @@ export class FunctionalProbe implements Pieces {
   }
 
   /** One piece of each kind. */
-  async rehearse(): Promise<void> {
-    for (const part of this.#parts) {
+  async rehearse(): Promise<number> {
+    const present = this.#parts.filter(({ count }) => count > 0);
+    for (const part of present) {
       await part.rehearse();
     }
+    return present.length;
   }
 
   fill(statistics: TickStatistics): void {

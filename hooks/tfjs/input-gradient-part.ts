@@ -78,9 +78,7 @@ export class InputGradientPart implements FunctionalPart {
   }
 
   async rehearse(): Promise<void> {
-    if (this.count > 0) {
-      await this.begin(0, 0);
-    }
+    await this.begin(0, 0);
   }
 
   fill({ step, absent, referenceAbsent, measuredAt, functional }: TickStatistics): void {

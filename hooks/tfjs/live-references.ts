@@ -35,11 +35,11 @@ export async function loadReferences(
 }
 
 /** Subspaces of different width do not compare. */
-export function subspaceLimits({ subspaces, tau }: Reference, k: number): string[] {
-  const narrow = [...subspaces].filter(([name, subspace]) => {
-    const shape = tau.get(name)?.shape ?? [];
-    return subspace.k !== Math.min(k, ...shape);
-  });
+export function subspaceLimits({ subspaces, tensors }: Reference, k: number): string[] {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const narrow = [...subspaces].filter(
+    ([name, subspace]) => subspace.k !== Math.min(k, ...(shapes.get(name) ?? [])),
+  );
   if (narrow.length === 0) {
     return [];
   }

@@ -13,6 +13,8 @@ export interface Pieces {
    * device, or a worker thread, is ready.
    */
   begin(step: number): Promise<() => void>;
+  /** Does what a few pieces cost the training's thread, and forgets it; gives their number. @throws what fails in it */
+  rehearse(): Promise<number>;
 }
 
 export interface SlowTaskOptions {

@@ -47,22 +47,28 @@ export class SpectralSweep implements Pieces {
     const t = this.#matrices[this.#next];
     this.#next = (this.#next + 1) % this.#matrices.length;
     const tensor = this.#tensors[t];
-    const parts = await this.#decomposer.parts(this.#taskMatrix(t), this.#k, tensor.name);
+    const parts = await this.#decomposer.parts(this.#matrix(t, this.#base(t)), this.#k, tensor.name);
     return () => {
       this.#cells.set(t, spectralCells(tensor, parts, this.#references, step));
     };
   }
 
-  /** Does with the first matrix what a piece costs the training's thread. */
-  async rehearse(): Promise<void> {
-    await this.#decomposer.rehearse(this.#taskMatrix(this.#matrices[0]));
+  /** With the largest matrix, and the weights for a task vector: at the base that is zero, and zeros are quick. */
+  async rehearse(): Promise<number> {
+    const sizes = this.#matrices.map((t) => this.#tensors[t].variable.size);
+    const largest = this.#matrices[sizes.indexOf(Math.max(...sizes))];
+    const zeros = tf.zerosLike(this.#tensors[largest].variable);
+    const matrix = this.#matrix(largest, zeros);
+    zeros.dispose();
+    await this.#decomposer.rehearse(matrix);
+    return 1;
   }
 
-  /** tau of a matrix on the device, [out, in] */
-  #taskMatrix(t: number): tf.Tensor2D {
+  /** A matrix' weights minus an origin, on the device, [out, in]. */
+  #matrix(t: number, origin: tf.Tensor): tf.Tensor2D {
     const { variable, permutation } = this.#tensors[t];
     return tf.tidy(() => {
-      const tau = tf.sub(variable, this.#base(t)) as tf.Tensor2D;
+      const tau = tf.sub(variable, origin) as tf.Tensor2D;
       return permutation ? (tf.transpose(tau, [...permutation]) as tf.Tensor2D) : tau;
     });
   }

@@ -14,6 +14,7 @@ import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { referenceSides } from './reference-sides.js';
+import { tauOf } from './reference-tau.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
 
 /** What one tick reads back, beside the statistics. */
@@ -85,7 +86,7 @@ export class DeviceStatistics {
       const { variable } = tensor;
       return tf.keep(value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone());
     });
-    this.#taus = references.map(({ tau }) => this.#upload((tensor) => tau.get(tensor.name) ?? null));
+    this.#taus = references.map((reference) => this.#upload((tensor) => tauOf(reference, tensor)));
     this.#referenceGradients = references.map(({ gradient }) =>
       gradient ? this.#upload((tensor) => gradient.get(tensor.name) ?? null) : null,
     );

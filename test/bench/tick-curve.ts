@@ -160,6 +160,7 @@ function referenceOf(tensors: readonly SharedTensor[]): Reference {
     tensorMap: {},
     madeBy: {},
     tau,
+    factors: new Map(),
     norms: new Float64Array(tensors.length).fill(1),
     subspaces,
     spectra,

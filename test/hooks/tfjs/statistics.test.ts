@@ -5,8 +5,8 @@ import { openBackend } from '../../../src/backend/index.js';
 import {
   computePairMetrics,
   hostStatistics,
+  METRICS,
   metric,
-  metricNames,
   type NumericTensors,
   PAIR,
   PAIR_WIDTH,
@@ -85,7 +85,7 @@ function expectSameMetrics({ device, host }: { device: PairStatistics; host: Pai
   host.references.forEach((reference, r) => {
     const found = computePairMetrics(device, r);
     const expected = computePairMetrics(host, r);
-    for (const name of metricNames) {
+    for (const { name } of METRICS.filter(({ lane }) => lane === 'fast')) {
       const [value, wanted] = [found[name].value, expected[name].value];
       if (wanted === null) {
         expect(value, `${reference} ${name}`).toBeNull();
@@ -123,7 +123,7 @@ function scaleOf(name: string, statistics: PairStatistics, r: number): number {
 }
 
 describe('statistics on the device against float64 on the host', () => {
-  it('agree for every metric: several references, some without gradients', () => {
+  it('agree for every metric of the fast lane: several references, some without gradients', () => {
     expectSameMetrics(bothWays({ shapes: SHAPES, seed: 1, references: [true, false, true] }));
   });
 
@@ -260,6 +260,40 @@ describe('what is missing or not finite', () => {
     const found = measured([]);
     expect(found.pair).toHaveLength(0);
     expect([...found.live].filter((_, i) => i % SIDE_WIDTH < 2).every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe('a reference of low rank', () => {
+  it('is measured as the same one in full: factors multiplied out, what is not there zero', () => {
+    const base = randomTensors(SHAPES, 0.5, 'base');
+    const tau = new Map(randomTensors(SHAPES, 0.1, 'tau'));
+    const { shape } = tau.get('up.weight')!;
+    const [left, right] = [
+      randomTensors({ 'l.weight': [shape[0], 2] }, 0.3, 'l'),
+      randomTensors({ 'r.weight': [2, shape[1]] }, 0.3, 'r'),
+    ].map((tensors) => [...tensors.values()][0]);
+    const row = (i: number, j: number) =>
+      left.data[2 * i] * right.data[j] + left.data[2 * i + 1] * right.data[shape[1] + j];
+    const data = Float32Array.from(tau.get('up.weight')!.data, (_, at) =>
+      row(Math.floor(at / shape[1]), at % shape[1]),
+    );
+    tau.set('up.weight', { shape, data });
+    tau.set('long.bias', { shape: [300], data: new Float32Array(300) });
+    // From a base of zeros, so that the task vector is not rounded.
+    const zeros = new Map([...base].map(([name, each]) => [name, { ...each, data: each.data.map(() => 0) }]));
+    const full = referenceOf('full', zeros, tau);
+    const stored = new Map([...full.tau].filter(([name]) => name !== 'up.weight' && name !== 'long.bias'));
+    const low = { ...full, name: 'low', tau: stored, factors: new Map([['up.weight', { left, right }]]) };
+    const tensors = sharedTensors(SHAPES, base);
+    const statistics = deviceStatistics(tensors, [full, low]);
+    assignAll(tensors, sum(base, randomTensors(SHAPES, 0.1, 'live')));
+    const { pair } = complete(settle(statistics, 3));
+    disposeAll(statistics, tensors);
+    const half = pair.length / 2;
+    pair.subarray(0, half).forEach((value, i) => {
+      const other = pair[half + i];
+      expect(Object.is(value, other) || Math.abs(value - other) <= 1e-5 * Math.abs(value)).toBe(true);
+    });
   });
 });
 
