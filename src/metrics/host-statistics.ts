@@ -35,20 +35,26 @@ export interface HostStatisticsOptions {
   readonly step?: number;
 }
 
-/** The first k singular vectors, U [out, k] and V [in, k]. */
-interface Subspaces {
+/** What is compared of one matrix' thin singular value decomposition. */
+interface Decomposition {
+  /** [out, k] and [in, k]: the first k singular vectors */
   readonly left: Matrix;
   readonly right: Matrix;
   readonly k: number;
+  /** the largest singular values, at most 100, descending */
+  readonly spectrum: readonly number[];
+  /** [in, k]: the last k right singular vectors; null where which ones come last is arbitrary */
+  readonly bottom: Matrix | null;
 }
 
 const DEFAULT_K = 10;
+const SPECTRUM_LENGTH = 100;
+const FLOAT32_EPSILON = 2 ** -23;
 
 /**
- * PairStatistics computed on the host in float64, the slow and obvious way, with one full SVD a matrix. It is
- * what a tap on a device is tested against, and what scores finished models. All models must have the same
- * tensors with the same shapes; every mismatch is in the one error. The slow lane (bottom-k, spectra,
- * functional) is absent.
+ * PairStatistics computed on the host in float64, the slow and obvious way, with one full SVD a matrix: what a tap on a device
+ * and the comparison of models at rest are tested against. All models must have the same tensors with the same
+ * shapes; every mismatch is in the one error. Activations and input gradients are absent.
  */
 export function hostStatistics(options: HostStatisticsOptions): PairStatistics {
   const { live, references, k = DEFAULT_K } = options;
@@ -63,15 +69,14 @@ export function hostStatistics(options: HostStatisticsOptions): PairStatistics {
     ref: new Float64Array(cells * SIDE_WIDTH),
   };
   tensors.forEach(({ name }, t) => {
-    const subspaces = writeSide(statistics.live.subarray(t * SIDE_WIDTH), live, name, k);
+    const one = writeSide(statistics.live.subarray(t * SIDE_WIDTH), live, name, k);
     references.forEach((reference, r) => {
       const cell = r * tensors.length + t;
       const other = writeSide(statistics.ref.subarray(cell * SIDE_WIDTH), reference, name, k);
       const pair = statistics.pair.subarray(cell * PAIR_WIDTH, (cell + 1) * PAIR_WIDTH);
       writePair(pair, live, reference, name);
-      if (subspaces !== null && other !== null) {
-        pair[PAIR.leftTop] = overlap(subspaces.left, other.left);
-        pair[PAIR.rightTop] = overlap(subspaces.right, other.right);
+      if (one !== null && other !== null) {
+        writeOverlaps(pair, one, other);
       }
     });
   });
@@ -86,8 +91,6 @@ export function hostStatistics(options: HostStatisticsOptions): PairStatistics {
     referenceGradients: references.map(({ gradient }) => gradient?.recipe ?? null),
     absent: {
       ...(live.gradient === undefined && { gradient: 'no gradient of the live model was given' }),
-      bottom: 'statistics taken on the host have no slow lane',
-      spectra: 'statistics taken on the host have no slow lane',
       activation: 'statistics of finished weights have no activations',
       inputGradient: 'statistics of finished weights have no input gradients',
     },
@@ -98,21 +101,23 @@ export function hostStatistics(options: HostStatisticsOptions): PairStatistics {
   };
 }
 
-function writeSide(side: Float64Array, model: HostModel, name: string, k: number): Subspaces | null {
+function writeSide(side: Float64Array, model: HostModel, name: string, k: number): Decomposition | null {
   const tau = model.taskVector.get(name)!;
   const gradient = model.gradient?.tensors.get(name);
   side[SIDE.tauNorm] = dot(tau.data, tau.data);
   side[SIDE.gradientNorm] = gradient === undefined ? Number.NaN : dot(gradient.data, gradient.data);
   side[SIDE.leftK] = 0;
   side[SIDE.rightK] = 0;
+  side[SIDE.bottomK] = 0;
   const norm = Math.sqrt(side[SIDE.tauNorm]!);
   if (tau.shape.length !== 2 || !(norm >= SMALLEST_TENSOR_NORM) || !Number.isFinite(norm)) {
     return null;
   }
-  const subspaces = topSubspaces(tau, k);
-  side[SIDE.leftK] = subspaces.k;
-  side[SIDE.rightK] = subspaces.k;
-  return subspaces;
+  const found = decompose(tau, k);
+  side[SIDE.leftK] = found.k;
+  side[SIDE.rightK] = found.k;
+  side[SIDE.bottomK] = found.bottom === null ? 0 : found.k;
+  return found;
 }
 
 function writePair(pair: Float64Array, live: HostModel, reference: HostModel, name: string): void {
@@ -128,15 +133,32 @@ function writePair(pair: Float64Array, live: HostModel, reference: HostModel, na
   }
 }
 
-function topSubspaces({ shape, data }: NumericTensor, most: number): Subspaces {
+function writeOverlaps(pair: Float64Array, one: Decomposition, other: Decomposition): void {
+  pair[PAIR.leftTop] = overlap(one.left, other.left);
+  pair[PAIR.rightTop] = overlap(one.right, other.right);
+  const norms = Math.sqrt(dot(one.spectrum, one.spectrum) * dot(other.spectrum, other.spectrum));
+  pair[PAIR.spectrum] = dot(one.spectrum, other.spectrum) / norms;
+  if (one.bottom !== null && other.bottom !== null) {
+    pair[PAIR.rightBottom] = overlap(one.bottom, other.bottom);
+  }
+}
+
+function decompose({ shape, data }: NumericTensor, most: number): Decomposition {
   const [rows, columns] = shape as [number, number];
-  const k = Math.min(most, rows, columns);
+  const n = Math.min(rows, columns);
+  const k = Math.min(most, n);
   const matrix = Matrix.from1DArray(rows, columns, data);
   const svd = new SingularValueDecomposition(matrix, { autoTranspose: true });
+  const values = svd.diagonal.slice(0, n);
+  const right = (first: number) => svd.rightSingularVectors.subMatrix(0, columns - 1, first, first + k - 1);
+  // The last k are theirs where all singular values stand out; of a tall matrix they span what the others leave.
+  const standOut = rows < columns ? n : n - k;
   return {
     left: svd.leftSingularVectors.subMatrix(0, rows - 1, 0, k - 1),
-    right: svd.rightSingularVectors.subMatrix(0, columns - 1, 0, k - 1),
+    right: right(0),
     k,
+    spectrum: values.slice(0, SPECTRUM_LENGTH),
+    bottom: standOut === 0 || values[standOut - 1]! > FLOAT32_EPSILON * values[0]! ? right(n - k) : null,
   };
 }
 

@@ -23,11 +23,13 @@ describe('hostStatistics', () => {
       { name: 'a.weight', shape: [2, 2] },
       { name: 'b.bias', shape: [2] },
     ]);
-    expect([...found.live]).toEqual([5, Number.NaN, 1, 1, 25, Number.NaN, 0, 0]);
+    expect([...found.live]).toEqual([5, Number.NaN, 1, 1, 1, 25, Number.NaN, 0, 0, 0]);
     const second = [...found.pair].slice(2 * PAIR_WIDTH);
     expect(second[PAIR.tauDot]).toBe(2 * 2 + 4);
     expect(second[PAIR.tauDistance]).toBe(0 + 9);
     expect(second[PAIR.leftTop]).toBeCloseTo(0, 12);
+    expect(second[PAIR.rightBottom]).toBeCloseTo(0, 12);
+    expect(second[PAIR.spectrum]).toBeCloseTo(1, 12);
     expect(second[PAIR_WIDTH + PAIR.tauDot]).toBe(6);
     expect(second[PAIR_WIDTH + PAIR.leftTop]).toBeNaN();
     expect(found.ref[3 * SIDE_WIDTH + SIDE.tauNorm]).toBe(4);
@@ -43,6 +45,31 @@ describe('hostStatistics', () => {
       'patch.kernel': 0,
       'up.weight': 4,
     });
+  });
+
+  it('has a bottom subspace only where the last right singular vectors are determined', () => {
+    const diagonal = (shape: [number, number], values: number[]) => {
+      const data = new Float64Array(shape[0] * shape[1]);
+      values.forEach((value, i) => {
+        data[i * shape[1] + i] = value;
+      });
+      return { shape, data };
+    };
+    const bottoms = (shape: [number, number], values: number[]) => {
+      const model = { taskVector: new Map([['w', diagonal(shape, values)]]) };
+      const found = hostStatistics({ live: model, references: [{ ...model, name: 'same' }], k: 2 });
+      const overlap = found.pair[PAIR.rightBottom]!;
+      expect(Number.isNaN(overlap)).toBe(found.live[SIDE.bottomK] === 0);
+      return found.live[SIDE.bottomK];
+    };
+    // Tall: the rest of the input space is spanned whatever its values are. Wide: it reaches beyond the thin decomposition.
+    expect(bottoms([5, 4], [4, 3, 2, 1])).toBe(2);
+    expect(bottoms([5, 4], [4, 3, 2, 0])).toBe(2);
+    expect(bottoms([5, 4], [4, 3, 0, 0])).toBe(2);
+    expect(bottoms([5, 4], [4, 0, 0, 0])).toBe(0);
+    expect(bottoms([4, 5], [4, 3, 2, 1])).toBe(2);
+    expect(bottoms([4, 5], [4, 3, 2, 0])).toBe(0);
+    expect(bottoms([4, 5], [4, 3, 2, 4 * 2 ** -24])).toBe(0);
   });
 
   it('finds the whole of the smaller side common to any two full-rank matrices', () => {

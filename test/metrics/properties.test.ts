@@ -1,21 +1,15 @@
 import fc from 'fast-check';
 import { Matrix, SingularValueDecomposition } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import {
-  computePairMetrics,
-  type HostModel,
-  hostStatistics,
-  METRICS,
-  type PairStatistics,
-} from '../../src/metrics/index.js';
-import { mapTensors, randomModel, randomTensors, scaled } from './models.js';
+import { computePairMetrics, type HostModel, METRICS, type PairStatistics } from '../../src/metrics/index.js';
+import { mapTensors, measured, randomModel, randomTensors, scaled } from './models.js';
 
 const runs = { seed: 20, numRuns: 40 };
 const seeds = fc.integer({ min: 0, max: 1e6 });
 const factors = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
 
 function statistics(live: HostModel, reference: HostModel): PairStatistics {
-  return hostStatistics({ live, references: [{ ...reference, name: 'one' }], k: 2 });
+  return measured(live, reference, 'one', 2);
 }
 
 /** all values by name; fails when one is null */
@@ -107,8 +101,16 @@ describe('every metric', () => {
       subspace_overlap: 1 / Math.sqrt(2),
       right_subspace_overlap_top_k: 1,
       interaction_matrix_overlap_top_k: 1,
+      singular_value_overlap: 1,
+      right_subspace_overlap_bottom_k: 1,
+      interaction_matrix_overlap_bottom_k: 1,
+      activation_cosine_similarity: 1,
+      activation_l2_distance: 0,
+      activation_magnitude_ratio: 1,
       encoder_gradient_cosine_similarity: 1,
       encoder_gradient_l2_distance: 0,
+      input_gradient_cosine_similarity: 1,
+      input_gradient_l2_distance: 0,
     };
     for (const [name, value] of Object.entries(expected)) {
       expectClose(found[name]!, value, 1e-8, name);
@@ -129,6 +131,8 @@ describe('every metric', () => {
       weight_space_angle: 90,
       task_vector_magnitude_ratio: 1,
       encoder_gradient_cosine_similarity: 0,
+      activation_cosine_similarity: 0,
+      input_gradient_dot_product: 0,
     });
     expectClose(found.effective_rank!, 2, 1e-9, 'effective_rank');
     expectClose(found.stable_rank!, 2, 1e-12, 'stable_rank');
