@@ -10,6 +10,20 @@ export {
   type LiveWeights,
   sharedWeights,
 } from '../hooks/tfjs/index.js';
+export {
+  type CompareOptions,
+  type Comparison,
+  compareAll,
+  compareWith,
+  type Finding,
+  heatMap,
+  type MakeReferenceFileOptions,
+  type MatrixReport,
+  makeReferenceFile,
+  matrixReport,
+  type ScoreReport,
+  scoreReport,
+} from './at-rest/index.js';
 export { type BackendChoice, type BackendName, type OpenedBackend, openBackend } from './backend/index.js';
 export {
   describeFingerprint,
@@ -52,6 +66,7 @@ export { applyTau, MERGE_METHODS, type MergeMethod, mergeMethod } from './mergin
 export { computePairMetrics, METRICS, type Metric, type PairStatistics } from './metrics/index.js';
 export {
   makeReference,
+  openReference,
   type Reference,
   type ReferenceOptions,
   readReference,

@@ -3,6 +3,8 @@ import type { MatrixReport } from './reports.js';
 
 const CELL = 44;
 const FONT = 11;
+/** Width of a letter, on the generous side: nobody measures text in a file. */
+const LETTER = 0.62 * FONT;
 /** Two ends of the scale, and what stands for a value that could not be computed. */
 const LOW = [247, 251, 255] as const;
 const HIGH = [8, 64, 129] as const;
@@ -14,14 +16,17 @@ export function heatMap({ pairs }: MatrixReport, { name, meaning }: Metric): str
   const values = pairs.map(({ metrics }) => metrics[name] ?? null);
   const known = values.filter((value) => value !== null);
   const scale = { low: Math.min(...known), high: Math.max(...known) };
-  const margin = 12 + 0.62 * FONT * Math.max(...models.map(({ length }) => length));
+  const margin = 16 + LETTER * Math.max(...models.map(({ length }) => length));
   const size = models.length * CELL;
+  const width = Math.ceil(
+    Math.max(size + margin + 16, 24 + LETTER * Math.max(1.4 * name.length, meaning.length)),
+  );
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${size + margin + 16}" height="${size + margin + 46}" font-family="system-ui, sans-serif" font-size="${FONT}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${Math.ceil(size + margin + 60)}" font-family="system-ui, sans-serif" font-size="${FONT}">`,
     '<rect width="100%" height="100%" fill="#ffffff"/>',
     `<text x="12" y="20" font-size="14" font-weight="600">${escaped(name)}</text>`,
     `<text x="12" y="36" fill="#555555">${escaped(meaning)}</text>`,
-    `<g transform="translate(${margin} ${margin + 34})">`,
+    `<g transform="translate(${margin} ${margin + 44})">`,
   ];
   models.forEach((model, i) => {
     const middle = (i + 0.5) * CELL;

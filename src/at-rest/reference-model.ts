@@ -1,5 +1,5 @@
 import { openReference, type ReferenceFile } from '../reference/index.js';
-import type { SpectralParts } from '../spectral/index.js';
+import { SPECTRUM_LENGTH, type SpectralParts } from '../spectral/index.js';
 import type { ModelAtRest } from './model.js';
 
 /** A reference file: task vector and decompositions are stored. */
@@ -38,7 +38,8 @@ async function storedParts(file: ReferenceFile, tensor: string): Promise<Spectra
     k: file.info('left', tensor).shape[1]!,
     left: await values('left'),
     right: await values('right'),
-    values: await values('spectrum'),
+    // Version 1 stored all singular values.
+    values: (await values('spectrum')).slice(0, SPECTRUM_LENGTH),
     bottom: file.has('bottom', tensor) ? await values('bottom') : null,
   };
 }

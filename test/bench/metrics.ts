@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compareAll, compareWith } from '../../src/at-rest/index.js';
+import { type BackendChoice, openBackend } from '../../src/backend/index.js';
 import { METRICS } from '../../src/metrics/index.js';
 import { type Cost, costOf } from './metrics/memory.js';
 import { makePool } from './metrics/pool.js';
@@ -28,6 +29,7 @@ try {
   }
 }
 if (!process.argv.includes('--no-ticks')) {
+  await openBackend((option('--backend') ?? 'auto') as BackendChoice);
   await tickCurve();
 }
 
