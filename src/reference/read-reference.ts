@@ -1,3 +1,4 @@
+import { SPECTRUM_LENGTH } from '../spectral/index.js';
 import type { HostTensor, Tensor } from '../tensors/index.js';
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { openReference, type ReferenceFile } from './open-reference.js';
@@ -40,6 +41,15 @@ function asCalibration(part: ReadonlyMap<string, Tensor>, problems: string[]): C
   };
 }
 
+/** The same without their dtypes. */
+async function readHostPart(file: ReferenceFile, part: string): Promise<Map<string, HostTensor>> {
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, { shape, data }] of await readPart(file, part)) {
+    tensors.set(name, { shape, data: data as Float32Array });
+  }
+  return tensors;
+}
+
 /** All tensors of a part, by name; opening the file has checked their dtypes. */
 async function readPart(file: ReferenceFile, part: string): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
@@ -51,10 +61,11 @@ async function readPart(file: ReferenceFile, part: string): Promise<Map<string, 
 
 async function readWhole(file: ReferenceFile): Promise<Reference> {
   const problems: string[] = [];
-  const host = async (part: string) => (await readPart(file, part)) as ReadonlyMap<string, HostTensor>;
+  const host = (part: string) => readHostPart(file, part);
   const spectra = new Map<string, Float64Array>();
   for (const [name, { data }] of await readPart(file, 'spectrum')) {
-    spectra.set(name, data as Float64Array);
+    // Version 1 stored all singular values.
+    spectra.set(name, (data as Float64Array).slice(0, SPECTRUM_LENGTH));
   }
   const [gradient, head] = [await host('gradient'), await host('head')];
   const reference: Reference = {

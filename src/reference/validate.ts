@@ -130,7 +130,13 @@ export function referenceProblems(reference: Reference): string[] {
   if (norms.length !== tensors.length || !norms.every((norm) => Number.isFinite(norm) && norm >= 0)) {
     problems.push(`the norms are not ${tensors.length} finite numbers`);
   }
+  tensors.forEach(({ name }, t) => {
+    if (norms[t]! > 0 && !tau.has(name) && !factors.has(name)) {
+      problems.push(`the task vector of ${name} is missing, whose norm is not zero`);
+    }
+  });
   for (const [key, subspace] of subspaces) {
+    if (!spectra.has(key)) problems.push(`the spectrum of ${key} is missing`);
     problems.push(...subspaceProblems(key, subspace, shapes.get(key) ?? []));
   }
   for (const [key, spectrum] of spectra) {

@@ -52,10 +52,23 @@ export function fullReference(overrides: Partial<ReferenceOptions> = {}): Refere
       lossScale: 1,
     },
     calibration: { images: randomTensor([3, 2, 2], next), labels: Int32Array.of(0, 9, 4) },
+    inputGradient: randomTensor([2, 2, 2], next),
     accuracy: 0.93,
     loss: 0.21,
     tensorMap: { 'wide.weight': 'wide/kernel' },
     madeBy: { steps: 300, optimiser: { name: 'adamw', rate: 1e-3 } },
     ...overrides,
   });
+}
+
+/** A reference of an adapter of rank 2: one matrix as factors, one left alone, a bias and a convolution that moved. */
+export function adapterReference(): Reference {
+  const { name, baseHash, tensors, ...rest } = fullReference();
+  const next = seeded(3);
+  const factors = new Map([
+    ['wide.weight', { left: randomTensor([4, 2], next), right: randomTensor([2, 6], next) }],
+  ]);
+  const tau = new Map([...rest.tau].filter(([key]) => key.endsWith('bias') || key.startsWith('conv')));
+  const norms = rest.norms.map((norm, t) => (tensors[t]!.name.startsWith('frozen') ? 0 : norm));
+  return { ...rest, name, baseHash, tensors, tau, factors, norms, bottoms: new Map() };
 }

@@ -1,94 +1,14 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GradientRecipe } from '../../src/metrics/pair-statistics.js';
 import {
   checkReference,
   makeReference,
+  type Reference,
   type ReferenceGradientRecipe,
   referenceLimits,
 } from '../../src/reference/index.js';
-import { topSubspace } from '../../src/reference/subspace.js';
-import { baseIdentity, type HostTensor, MergeguardError, shapesOf } from '../../src/tensors/index.js';
-import { fullReference, randomTensor, seeded, smallPair } from './helpers.js';
-
-/** Entry [row, column] of a^T b, both [n, k]. */
-function crossProduct(a: HostTensor, b: HostTensor): number[][] {
-  const [n, k] = a.shape as [number, number];
-  const width = b.shape[1]!;
-  const result: number[][] = [];
-  for (let row = 0; row < k; row++) {
-    result.push([]);
-    for (let column = 0; column < width; column++) {
-      let sum = 0;
-      for (let i = 0; i < n; i++) sum += a.data[i * k + row]! * b.data[i * width + column]!;
-      result[row]!.push(sum);
-    }
-  }
-  return result;
-}
-
-/** U diag(s) V^T, [out, in] row-major. */
-function rebuild(left: HostTensor, right: HostTensor, values: Float64Array): number[] {
-  const [out, k] = left.shape as [number, number];
-  const inputs = right.shape[0]!;
-  const result: number[] = [];
-  for (let row = 0; row < out; row++) {
-    for (let column = 0; column < inputs; column++) {
-      let sum = 0;
-      for (let j = 0; j < k; j++) sum += left.data[row * k + j]! * values[j]! * right.data[column * k + j]!;
-      result.push(sum);
-    }
-  }
-  return result;
-}
-
-function expectIdentity(matrix: number[][]): void {
-  for (const [row, values] of matrix.entries()) {
-    for (const [column, value] of values.entries()) {
-      expect(value).toBeCloseTo(row === column ? 1 : 0, 5);
-    }
-  }
-}
-
-describe('topSubspace', () => {
-  it('rebuilds matrices of any shape, rank and scale, from orthonormal vectors', () => {
-    const size = fc.integer({ min: 1, max: 9 });
-    const cases = fc.tuple(
-      size,
-      size,
-      fc.integer({ min: 1, max: 4 }),
-      fc.nat(1e6),
-      fc.constantFrom(1e-25, 1, 1e20),
-    );
-    fc.assert(
-      fc.property(cases, ([out, inputs, rank, seed, scale]) => {
-        const next = seeded(seed);
-        const a = randomTensor([out, rank], next);
-        const b = randomTensor([inputs, rank], next);
-        const ones = new Float64Array(rank).fill(scale);
-        const data = Float32Array.from(rebuild(a, b, ones));
-        const { subspace, spectrum } = topSubspace({ shape: [out, inputs], data }, 9)!;
-        expect(subspace.k).toBeLessThanOrEqual(Math.min(rank, out, inputs));
-        expect(subspace.left.shape).toEqual([out, subspace.k]);
-        expect(subspace.right.shape).toEqual([inputs, subspace.k]);
-        expect(spectrum).toHaveLength(Math.min(out, inputs));
-        expect([...spectrum]).toEqual([...spectrum].sort((x, y) => y - x));
-        expectIdentity(crossProduct(subspace.left, subspace.left));
-        expectIdentity(crossProduct(subspace.right, subspace.right));
-        for (const [i, value] of rebuild(subspace.left, subspace.right, spectrum).entries()) {
-          expect(value / spectrum[0]!).toBeCloseTo(data[i]! / spectrum[0]!, 5);
-        }
-      }),
-      { seed: 7, numRuns: 150 },
-    );
-  });
-
-  it('keeps at most the dimensions asked for, and none of zeros', () => {
-    const tensor = randomTensor([6, 5], seeded(3));
-    expect(topSubspace(tensor, 2)!.subspace.k).toBe(2);
-    expect(topSubspace({ shape: [2, 3], data: new Float32Array(6) }, 2)).toBeNull();
-  });
-});
+import { baseIdentity, MergeguardError, shapesOf } from '../../src/tensors/index.js';
+import { adapterReference, fullReference, randomTensor, seeded, smallPair } from './helpers.js';
 
 describe('makeReference', () => {
   it('holds tau, its norms, and subspaces of the changed matrices', () => {
@@ -110,12 +30,12 @@ describe('makeReference', () => {
     expect(makeReference({ name: 'r', base, model, k: 2 }).subspaces.get('wide.weight')!.k).toBe(2);
     const energy = reference.spectra.get('wide.weight')!.reduce((sum, value) => sum + value ** 2, 0);
     expect(energy).toBeCloseTo(reference.norms[0]!, 12);
-    expect([reference.head, reference.gradient, reference.calibration, reference.accuracy]).toEqual([
-      null,
-      null,
-      null,
-      null,
+    expect([...reference.bottoms]).toEqual([
+      ['wide.weight', { shape: [6, 4], data: expect.any(Float32Array) }],
     ]);
+    expect(reference.factors.size).toBe(0);
+    const { head, gradient, calibration, inputGradient, accuracy } = reference;
+    expect([head, gradient, calibration, inputGradient, accuracy]).toEqual(Array(5).fill(null));
   });
 
   it('names every tensor with NaN or infinity, and on which side', () => {
@@ -155,6 +75,7 @@ describe('makeReference', () => {
         gradientRecipe: null,
         head: new Map(),
         calibration: { images, labels: Int32Array.of(1, -1, 2) },
+        inputGradient: { shape: [2, 2], data: Float32Array.of(1, Number.NaN, 0) },
         madeBy: { when: () => 0 },
       });
     for (const part of [
@@ -168,6 +89,7 @@ describe('makeReference', () => {
       /calibration images has 1 of 4 values/,
       /2 calibration images, but 3 labels/,
       /1 calibration labels are negative/,
+      /the input gradient is \[2, 2\], but has 3 values/,
     ]) {
       expect(call).toThrow(part);
     }
@@ -186,24 +108,48 @@ describe('makeReference', () => {
 });
 
 describe('referenceLimits', () => {
-  it('says what an absent part rules out, and nothing of a part that is there', () => {
-    expect(referenceLimits(fullReference())).toEqual([
-      '1 of 2 matrices were not changed: subspace metrics leave them out',
-    ]);
-    const { base, model } = smallPair();
-    const bare = referenceLimits(makeReference({ name: 'r', base, model: base }));
-    expect(bare).toContain("no head: it can't be merge-probed");
-    expect(bare).toContain("no calibration samples: it can't be merge-probed");
-    expect(bare).toContain('no gradient: gradient metrics are null');
-    expect(bare).toContain('its weights are those of the base: task-vector metrics are null');
-    expect(bare).toContain('no matrix that fine-tuning changed: subspace metrics are null');
-    expect(bare).toHaveLength(7);
-    const recipe = fullReference().gradientRecipe;
-    const gradient = new Map([['wide.bias', randomTensor([4], seeded(1))]]);
-    const partial = makeReference({ name: 'r', base, model, gradient, gradientRecipe: recipe });
-    expect(referenceLimits(partial)).toContain(
+  const UNCHANGED = '1 of 2 matrices were not changed: subspace metrics leave them out';
+  it.each<[string, Partial<Reference>, string]>([
+    ['head', { head: null }, "no head: it can't be merge-probed"],
+    [
+      'calibration',
+      { calibration: null },
+      "no calibration samples: it can't be merge-probed, activation metrics are null",
+    ],
+    ['gradient', { gradient: null }, 'no gradient: gradient metrics are null'],
+    [
+      'part of the gradient',
+      { gradient: new Map([['wide.bias', randomTensor([4], seeded(1))]]) },
       'a gradient for 1 of 4 tensors: gradient metrics cover these only',
-    );
+    ],
+    [
+      'accuracy',
+      { accuracy: null },
+      'no accuracy of its own: what merging costs its task can be given as raw accuracy only',
+    ],
+    ['loss', { loss: null }, 'no loss of its own: what merging costs its task can be given by accuracy only'],
+    ['input gradient', { inputGradient: null }, 'no input gradient: input-gradient metrics are null'],
+    [
+      'bottom subspaces',
+      { bottoms: new Map() },
+      'no bottom subspace (its task vectors have low rank, or it was made by an older version): bottom metrics are null',
+    ],
+  ])('says what it means that the %s is missing, and nothing else', (_, change, limit) => {
+    expect(referenceLimits(fullReference())).toEqual([UNCHANGED]);
+    expect(referenceLimits({ ...fullReference(), ...change }).sort()).toEqual([limit, UNCHANGED].sort());
+  });
+
+  it('says of unchanged weights that nothing comes of them, and not that bottoms are missing too', () => {
+    const { base } = smallPair();
+    const limits = referenceLimits(makeReference({ name: 'r', base, model: base }));
+    expect(limits).toContain('its weights are those of the base: task-vector metrics are null');
+    expect(limits).toContain('no matrix that fine-tuning changed: subspace metrics are null');
+    expect(limits).toHaveLength(8);
+  });
+
+  it('counts the factors of an adapter as changed matrices', () => {
+    const bottoms = expect.stringContaining('no bottom subspace');
+    expect(referenceLimits(adapterReference())).toEqual([UNCHANGED, bottoms]);
   });
 });
 
