@@ -61,7 +61,7 @@ export class SlowLane {
 
   /** Activities that there will be. */
   static activities({ spectral, functional }: SlowMeasurements): Activity[] {
-    return [...(spectral ? ['slow' as const] : []), ...(functional ? ['functional' as const] : [])];
+    return [...(spectral ? ['slow' as const] : []), ...(functional?.count ? ['functional' as const] : [])];
   }
 
   /** Measures what a piece costs here. @throws what fails in it */

@@ -17,6 +17,12 @@ export interface Pieces {
   rehearse(): Promise<number>;
 }
 
+/**
+ * A thread that works takes a core and memory bandwidth, which the training may want: with `auto` it rests this many
+ * times as long as it has worked.
+ */
+const REST = 3;
+
 export interface SlowTaskOptions {
   readonly activity: Activity;
   /** steps between the starts of two measurements; auto: a piece whenever the budget has it */
@@ -34,6 +40,8 @@ export class SlowTask {
   readonly #pieces: Pieces;
   readonly #options: SlowTaskOptions;
   #begunAt = 0;
+  /** performance.now() before which nothing is begun */
+  #restsUntil = 0;
   #pending: Promise<void> | null = null;
   #isStopped = false;
 
@@ -56,7 +64,9 @@ export class SlowTask {
     if (step === 0 || this.#pieces.count === 0) {
       return false;
     }
-    return every === 'auto' ? budget.affords(activity) : this.#pieces.midway || step - this.#begunAt >= every;
+    return every === 'auto'
+      ? budget.affords(activity) && performance.now() >= this.#restsUntil
+      : this.#pieces.midway || step - this.#begunAt >= every;
   }
 
   #start(step: number): void {
@@ -75,6 +85,7 @@ export class SlowTask {
         return;
       }
       const received = performance.now();
+      this.#restsUntil = received + REST * (received - start);
       this.#pending = null;
       failOpen.runLate(finish);
       const endingMs = performance.now() - received;
