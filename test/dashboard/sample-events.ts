@@ -43,7 +43,7 @@ function metricsAt(progress: number, r: number, noise: () => number): PairReport
     layerwise_effective_rank_mergeability_score: 0.07 + 0.04 * progress,
     subspace_overlap: 0.13 + 0.01 * noise(),
     right_subspace_overlap_top_k: 0.31 + 0.02 * noise(),
-    singular_value_overlap: 0.91 + 0.01 * noise(),
+    singular_value_overlap: 0.91 + 0.02 * progress,
     interaction_matrix_overlap_top_k: 0.096 + 0.01 * noise(),
     encoder_gradient_cosine_similarity: 0.05 - 0.16 * progress + 0.04 * noise(),
     encoder_gradient_l2_distance: 0.61 - 0.2 * progress,
