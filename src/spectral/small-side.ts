@@ -3,6 +3,10 @@ import { gramMatrix } from './gram.js';
 import type { DenseMatrix } from './parts.js';
 import { tridiagonalise } from './tridiagonal.js';
 import { eigenvalues, eigenvectors, type TridiagonalEntries } from './tridiagonal-eigen.js';
+import { independentRows } from './vectors.js';
+
+/** Singular values under this share of the largest come near their negatives, see `bidiagonalSide`. */
+const MIXING = 1e-5;
 
 /**
  * Singular values of a matrix, and its singular vectors on its shorter side (right ones where it has at least as many rows as
@@ -60,12 +64,19 @@ export function bidiagonalSide(matrix: DenseMatrix): SmallSide {
   return {
     values,
     vectors(firstRank, count) {
-      const both = eigenvectors(doubled, values(firstRank, count));
-      const vectors = new Float64Array(count * n);
-      for (let i = 0; i < vectors.length; i++) {
+      const positive = values(firstRank, count);
+      const [largest] = values(0, 1);
+      // The eigenvectors of a small value and of its negative mix: a right half may then be short, or all left halves' share. The
+      // right halves of both together span what is looked for.
+      const isMixed = count > 0 && positive[count - 1]! < MIXING * largest!;
+      const asked = isMixed ? [...positive, ...positive.map((value) => -value)] : positive;
+      const both = eigenvectors(doubled, Float64Array.from(asked));
+      const halves = new Float64Array(asked.length * n);
+      for (let i = 0; i < halves.length; i++) {
         // Right and left entries in turn, half of the squared length each.
-        vectors[i] = both[2 * i]! * Math.SQRT2;
+        halves[i] = both[2 * i]! * Math.SQRT2;
       }
+      const vectors = independentRows(halves, n, count);
       reduced.apply(vectors, count);
       return vectors;
     },

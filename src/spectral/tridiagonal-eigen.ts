@@ -66,7 +66,8 @@ export function eigenvalues(entries: TridiagonalEntries, first: number, last: nu
         low = middle;
       }
     }
-    found[rank - first] = low + (high - low) / 2;
+    const before = found[rank - first - 1] ?? Number.NEGATIVE_INFINITY;
+    found[rank - first] = Math.max(before, low + (high - low) / 2);
     // The next one is not smaller.
     floor = low;
   }
