@@ -25,6 +25,12 @@ export async function readCalibration(path: string): Promise<Calibration> {
         problems.push(
           `${name} is ${formatShape(inputs.shape)} and labels ${formatShape(labels.shape)}; they must be [N, ...] and [N]`,
         );
+      } else if (inputs.data.length === 0) {
+        problems.push(`${name} is ${formatShape(inputs.shape)}, which is no sample at all`);
+      }
+      const broken = toFloat32(inputs.data).filter((value) => !Number.isFinite(value)).length;
+      if (broken > 0) {
+        problems.push(`${broken} of ${inputs.data.length} values of ${name} are NaN or infinite`);
       }
       const classes = Array.from(labels.data as ArrayLike<number | bigint>, Number);
       const wrong = classes.find((label) => !Number.isInteger(label) || label < 0);

@@ -4,8 +4,10 @@ import type { IndexPair } from './block-sums.js';
 import { checkModelFiles, type Finding } from './compatibility/index.js';
 import { measurePairs } from './measure.js';
 import type { ModelAtRest } from './model.js';
+import type { NamedPath } from './model-paths.js';
 import { NamedCheckpoint } from './named-checkpoint.js';
-import { modelPaths, openModel } from './open-models.js';
+import { notesOf } from './notes.js';
+import { openModels } from './open-models.js';
 import { type Coverage, type Sharing, sharedTensors } from './shared-tensors.js';
 import type { PartsSettings } from './tensor-parts.js';
 import { tiedTensors } from './tied.js';
@@ -21,6 +23,8 @@ export interface CompareOptions extends Partial<PartsSettings> {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** what the models' configuration files say, before any tensor is read */
   readonly onFindings?: (findings: readonly Finding[]) => void;
+  /** stops the comparison, which then throws its reason; defaults to none */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Two models and every metric of them. */
@@ -42,33 +46,27 @@ export interface Comparison {
 /**
  * Compares models at rest by their weights.
  *
- * @param given paths of models, see `modelPaths`
- * @param choose which pairs, by the models' places; called with the opened models
+ * @param pairs which of them, by their places
  * @throws MergeguardError for models that can not be opened or compared, with everything that stands against it
  */
 export async function compareModels(
-  given: readonly string[],
-  choose: (models: readonly ModelAtRest[]) => readonly IndexPair[],
+  paths: readonly NamedPath[],
+  pairs: readonly IndexPair[],
   options: CompareOptions,
 ): Promise<Comparison> {
-  const precise = options.precise ?? false;
-  const paths = await modelPaths(given, options.base);
+  const { precise = false, signal } = options;
   const findings =
     options.base === null ? [] : await checkModelFiles({ name: 'the base', path: options.base }, paths);
   options.onFindings?.(findings);
   const open: { close(): Promise<void> }[] = [];
   try {
-    const base = options.base === null ? null : await NamedCheckpoint.open(options.base, precise);
+    const base = options.base === null ? null : await NamedCheckpoint.open(options.base, precise, signal);
     if (base !== null) open.push(base);
-    const models: ModelAtRest[] = [];
-    for (const path of paths) {
-      models.push(await openModel(path, base, precise));
-      open.push(models.at(-1)!);
-    }
-    const pairs = choose(models);
+    const models = await openModels(paths, base, precise);
+    open.push(...models);
     const sharing = await shareTensors(base, models, options.heads ?? []);
     await checkBases(base, models);
-    const workers = new Workers(options.threads);
+    const workers = new Workers(options.threads, signal);
     open.push(workers);
     const statistics = await measurePairs({
       base,
@@ -79,18 +77,24 @@ export async function compareModels(
       slow: options.slow ?? true,
       precise,
       onProgress: options.onProgress,
+      signal,
     });
+    const compared = pairs.map(([a, b], p) => ({
+      a: models[a]!,
+      b: models[b]!,
+      metrics: computePairMetrics(statistics[p]!, 0),
+      statistics: statistics[p]!,
+    }));
     return {
-      pairs: pairs.map(([a, b], p) => ({
-        a: models[a]!,
-        b: models[b]!,
-        metrics: computePairMetrics(statistics[p]!, 0),
-        statistics: statistics[p]!,
-      })),
+      pairs: compared,
       coverage: sharing.coverage,
       findings,
-      notes: notesOf(models, precise),
+      notes: notesOf(models, compared, precise),
     };
+  } catch (error) {
+    // What the closed workers left undone is no failure of theirs.
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     await Promise.all(open.map((each) => each.close()));
   }
@@ -163,13 +167,4 @@ export async function hashOf(base: NamedCheckpoint, names: readonly string[]): P
     }
   }
   return hash.digest();
-}
-
-function notesOf(models: readonly ModelAtRest[], precise: boolean): string[] {
-  const stored = models.filter(({ kind }) => kind === 'reference').map(({ name }) => name);
-  return precise && stored.length > 0
-    ? [
-        `reference files hold float32 or float16: the figures of ${stored.join(', ')} are no more precise than that; give the checkpoints instead`,
-      ]
-    : [];
 }

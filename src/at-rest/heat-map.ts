@@ -70,17 +70,19 @@ function mix(share: number): string {
   return `rgb(${channels.join(',')})`;
 }
 
-/** At most five characters, for a cell. */
+/** At most five characters and a sign, for a cell. */
 export function shortNumber(value: number): string {
   const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 0.001 || magnitude >= 100000)) {
+  if (magnitude !== 0 && (magnitude < 0.001 || magnitude >= 99999.5)) {
     return value.toExponential(0).replace('e+', 'e');
   }
-  return magnitude < 10 ? value.toFixed(3) : magnitude < 1000 ? value.toFixed(1) : value.toFixed(0);
+  return value.toFixed(magnitude < 9.9995 ? 3 : magnitude < 999.95 ? 1 : 0);
 }
 
+/** Text of an element or an attribute; what XML does not allow at all, such as control characters, is left out. */
 function escaped(text: string): string {
   return text
+    .replace(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, '')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

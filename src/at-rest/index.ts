@@ -7,6 +7,7 @@ export {
   type MakeReferenceFileOptions,
   makeReferenceFile,
 } from './make-reference-file.js';
+export { matrixCsv } from './matrix-csv.js';
 export type { ModelAtRest } from './model.js';
 export {
   type MatrixReport,

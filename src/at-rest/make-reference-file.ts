@@ -26,8 +26,9 @@ import { hashOf, shareTensors } from './compare-models.js';
 import { checkModelFiles, type Finding } from './compatibility/index.js';
 import { lowRankNorm } from './low-rank-sums.js';
 import type { ModelAtRest } from './model.js';
+import { modelPaths } from './model-paths.js';
 import { NamedCheckpoint } from './named-checkpoint.js';
-import { modelPaths, openModel } from './open-models.js';
+import { openModels } from './open-models.js';
 import type { Coverage, SharedTensor } from './shared-tensors.js';
 import { tensorParts } from './tensor-parts.js';
 import { Workers } from './workers.js';
@@ -52,6 +53,8 @@ export interface MakeReferenceFileOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** what configuration files beside the checkpoints say, before any tensor is read */
   readonly onFindings?: (findings: readonly Finding[]) => void;
+  /** stops the work, which then throws its reason and leaves no file; defaults to none */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface MadeReference {
@@ -73,12 +76,13 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
   const open: { close(): Promise<void> }[] = [];
   try {
     const calibration = options.calibration === undefined ? null : await readCalibration(options.calibration);
-    const base = await NamedCheckpoint.open(options.base, false);
+    const paths = await modelPaths([options.model], options.base, options.model);
+    options.onFindings?.(await checkModelFiles({ name: 'the base', path: options.base }, paths));
+    const base = await NamedCheckpoint.open(options.base, false, options.signal);
     open.push(base);
-    const [path] = await modelPaths([options.model], null);
-    options.onFindings?.(await checkModelFiles({ name: 'the base', path: options.base }, [path!]));
-    const model = await openModel(path!, base, false);
-    open.push(model);
+    const models = await openModels(paths, base, false);
+    open.push(...models);
+    const model = models[0]!;
     if (model.kind === 'reference') {
       throw new MergeguardError(
         `${options.model} is a reference already; give the checkpoint it is to be made from`,
@@ -87,7 +91,7 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
     const { tensors: shared, coverage } = await shareTensors(base, [model], options.heads ?? []);
     const places = new Map(shared.map((tensor) => [tensor.name, tensor]));
     const tensors = identityOrder(places.keys()).map((name) => places.get(name)!);
-    const workers = new Workers(options.threads);
+    const workers = new Workers(options.threads, options.signal);
     open.push(workers);
     const kept = await keep(tensors, model, base, workers, options);
     const description: Description = {
@@ -108,6 +112,10 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
     await writeReferenceParts(options.out, { ...reference, tau: lazyTau(tensors, model, base, options) });
     const contents: ReferenceContents = { ...description, ...reference };
     return { description, coverage, limits: referenceLimits(contents) };
+  } catch (error) {
+    // What the closed workers left undone is no failure of theirs.
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     await Promise.all(open.map((each) => each.close()));
   }

@@ -22,6 +22,7 @@ export interface MeasureOptions extends PartsSettings {
   readonly workers: Workers;
   /** `done` of `total` parameters are measured */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -29,7 +30,7 @@ export interface MeasureOptions extends PartsSettings {
  * tensor: N decompositions and P sums a tensor, so that no pair decomposes anything again.
  */
 export async function measurePairs(options: MeasureOptions): Promise<PairStatistics[]> {
-  const { base, models, pairs, tensors, workers, slow, onProgress } = options;
+  const { base, models, pairs, tensors, workers, slow, onProgress, signal } = options;
   const arrays = pairs.map(() => new PairArrays(tensors.length));
   const total = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   let done = 0;
@@ -38,6 +39,7 @@ export async function measurePairs(options: MeasureOptions): Promise<PairStatist
     .map((tensor, t) => ({ tensor, t, bytes: 8 * elementCount(tensor.shape) }))
     .sort((a, b) => b.bytes - a.bytes);
   await mapWithin(order, { budget: MEMORY, weight: ({ bytes }) => bytes }, async ({ tensor, t }) => {
+    signal?.throwIfAborted();
     const sums = await tensorSums(tensor, models, pairs, base, workers);
     const sides: TensorSide[] = [];
     for (const [m, model] of models.entries()) {

@@ -1,13 +1,16 @@
+import { FORMAT } from '../reference/index.js';
 import {
   type Checkpoint,
   canonicalNames,
   isFloat,
   isRunningStatistic,
+  MergeguardError,
   openCheckpoint,
   type Shapes,
   type TensorInfo,
   type ValueRange,
 } from '../tensors/index.js';
+import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
 
 /** Values of a tensor: float64 where the last digit counts. */
 export type Values = Float32Array | Float64Array;
@@ -29,11 +32,13 @@ export class NamedCheckpoint {
   readonly #checkpoint: Checkpoint;
   readonly #originals: ReadonlyMap<string, string>;
   readonly #precise: boolean;
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(path: string, checkpoint: Checkpoint, precise: boolean) {
+  private constructor(path: string, checkpoint: Checkpoint, precise: boolean, signal?: AbortSignal) {
     this.path = path;
     this.#checkpoint = checkpoint;
     this.#precise = precise;
+    this.#signal = signal;
     const names = canonicalNames(checkpoint.names);
     const shapes = new Map<string, readonly number[]>();
     const excluded: Excluded[] = [];
@@ -56,11 +61,22 @@ export class NamedCheckpoint {
     this.renamed = Object.fromEntries([...originals].filter(([name, original]) => name !== original));
   }
 
-  /** @param precise values as float64; else float32 */
-  static async open(path: string, precise: boolean): Promise<NamedCheckpoint> {
+  /**
+   * @param precise values as float64; else float32
+   * @param signal once it is aborted, reading throws its reason
+   */
+  static async open(path: string, precise: boolean, signal?: AbortSignal): Promise<NamedCheckpoint> {
+    if (isOtherKind(path)) {
+      throw new MergeguardError(`"${path}" is not a safetensors file; ${SAVE_AGAIN}`);
+    }
     const checkpoint = await openCheckpoint(path);
     try {
-      return new NamedCheckpoint(path, checkpoint, precise);
+      if (checkpoint.metadata.format === FORMAT) {
+        throw new MergeguardError(
+          `"${path}" is a reference file, which holds a task vector and no weights; give the checkpoint`,
+        );
+      }
+      return new NamedCheckpoint(path, checkpoint, precise, signal);
     } catch (error) {
       await checkpoint.close();
       throw error;
@@ -72,7 +88,8 @@ export class NamedCheckpoint {
   }
 
   /** All values of a tensor, or a stretch of them. */
-  read(name: string, range?: ValueRange): Promise<Values> {
+  async read(name: string, range?: ValueRange): Promise<Values> {
+    this.#signal?.throwIfAborted();
     const original = this.#originals.get(name)!;
     return this.#precise
       ? this.#checkpoint.readFloat64(original, range)
@@ -80,7 +97,8 @@ export class NamedCheckpoint {
   }
 
   /** The same as float32, as the base's identity and references have it. */
-  readFloat32(name: string, range?: ValueRange): Promise<Float32Array> {
+  async readFloat32(name: string, range?: ValueRange): Promise<Float32Array> {
+    this.#signal?.throwIfAborted();
     return this.#checkpoint.readFloat32(this.#originals.get(name)!, range);
   }
 

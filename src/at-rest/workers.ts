@@ -9,9 +9,11 @@ import type { Answer, Job } from './worker.js';
 export class Workers {
   readonly #threads: ThreadPool<Job, Answer>;
 
-  constructor(threads = availableParallelism()) {
+  /** @param signal once it is aborted, nothing is waited for */
+  constructor(threads = availableParallelism(), signal?: AbortSignal) {
     const module = new URL('./worker', import.meta.url).href;
     this.#threads = new ThreadPool({ module, threads });
+    signal?.addEventListener('abort', () => void this.#threads.close(), { once: true });
   }
 
   /** See `spectralParts`. @param label what errors call the matrix */
