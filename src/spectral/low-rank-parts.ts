@@ -1,18 +1,31 @@
 import { Matrix, QrDecomposition, SVD } from 'ml-matrix';
-import type { PartsOptions, SpectralParts } from './parts.js';
-import { SPECTRUM_LENGTH } from './spectral-parts.js';
+import { MergeguardError } from '../tensors/errors.js';
+import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
+import { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
 
 const FLOAT32_EPSILON = 2 ** -23;
 
+interface Factors {
+  readonly left: ArrayLike<number>;
+  readonly right: ArrayLike<number>;
+  readonly rank: number;
+}
+
 /**
  * Both ends of the singular value decomposition of left right, [out, r] and [r, in], from the QR decompositions of the two
- * factors: O((out + in) r²), the product is not made. Null where it is zero.
+ * factors: O((out + in) r²), the product is not made unless its rank is nearly full. Null where it is zero.
+ * @throws MergeguardError where a value is NaN or infinite
  */
-export function lowRankParts(
-  factors: { readonly left: ArrayLike<number>; readonly right: ArrayLike<number>; readonly rank: number },
-  { k: most, bottom: wantsBottom }: PartsOptions,
-): SpectralParts | null {
+export function lowRankParts(factors: Factors, options: PartsOptions): SpectralParts | null {
   const { rank } = factors;
+  const { k: most } = options;
+  // On what is not finite the decomposition would never end.
+  for (const values of [factors.left, factors.right]) {
+    const at = Array.prototype.findIndex.call(values, (value) => !Number.isFinite(value));
+    if (at >= 0) {
+      throw new MergeguardError(`factors with the value ${values[at]} (at ${at}) have no singular values`);
+    }
+  }
   const out = factors.left.length / rank;
   const inputs = factors.right.length / rank;
   const left = orthonormal(Matrix.from1DArray(out, rank, factors.left as number[]));
@@ -31,17 +44,27 @@ export function lowRankParts(
     Float64Array.from(basis.mmul(vectors.subMatrix(0, vectors.rows - 1, from, from + count - 1)).to1DArray());
   const full = Math.min(out, inputs);
   const last = Math.min(most, full);
+  const bottom = () => {
+    if (found === full) {
+      return columns(right.basis, svd.rightSingularVectors, full - last, last);
+    }
+    // Few enough directions are left over to be determined, as in `spectralParts`; the factors do not have them.
+    return out >= inputs && found >= full - last ? spectralParts(product(factors), options)!.bottom : null;
+  };
   return {
     values,
     k,
     left: columns(left.basis, svd.leftSingularVectors, 0, k),
     right: columns(right.basis, svd.rightSingularVectors, 0, k),
-    // A rank below full leaves open which vectors come last.
-    bottom:
-      wantsBottom && found === full
-        ? columns(right.basis, svd.rightSingularVectors, full - last, last)
-        : null,
+    bottom: options.bottom ? bottom() : null,
   };
+}
+
+function product({ left, right, rank }: Factors): DenseMatrix {
+  const [rows, columns] = [left.length / rank, right.length / rank];
+  const one = Matrix.from1DArray(rows, rank, left as number[]);
+  const other = Matrix.from1DArray(rank, columns, right as number[]);
+  return { rows, columns, data: Float64Array.from(one.mmul(other).to1DArray()) };
 }
 
 /** A tall matrix as an orthonormal basis times a triangle; a wide one as the identity times itself. */

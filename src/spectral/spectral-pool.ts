@@ -19,7 +19,7 @@ export class SpectralPool {
   parts(matrix: DenseMatrix, options: PartsOptions, label = 'a matrix'): Promise<SpectralParts | null> {
     const { buffer, byteOffset, byteLength } = matrix.data;
     const isWhole = byteOffset === 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
-    return this.#threads.run({ matrix, options, label }, { label, transfer: isWhole ? [buffer] : [] });
+    return this.#threads.run({ matrix, options }, { label, transfer: isWhole ? [buffer] : [] });
   }
 
   close(): Promise<void> {

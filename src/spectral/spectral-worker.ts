@@ -1,4 +1,3 @@
-import { MergeguardError, messageOf } from '../tensors/errors.js';
 import { serveThread } from '../threads/index.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 import { spectralParts } from './spectral-parts.js';
@@ -6,19 +5,11 @@ import { spectralParts } from './spectral-parts.js';
 export interface SpectralJob {
   readonly matrix: DenseMatrix;
   readonly options: PartsOptions;
-  /** begins the message of what goes wrong */
-  readonly label: string;
 }
 
 /** The thread's side of SpectralPool. */
 serveThread(
-  ({ matrix, options, label }: SpectralJob): SpectralParts | null => {
-    try {
-      return spectralParts(matrix, options);
-    } catch (error) {
-      throw new MergeguardError(`${label}: ${messageOf(error)}`);
-    }
-  },
+  ({ matrix, options }: SpectralJob): SpectralParts | null => spectralParts(matrix, options),
   (parts) =>
     parts === null
       ? []

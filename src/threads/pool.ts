@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MergeguardError } from '../tensors/errors.js';
+import { MergeguardError, messageOf } from '../tensors/errors.js';
 
 export interface ThreadPoolOptions {
   /** the module that a thread runs, which calls `serveThread`: an absolute `file:` URL without its ending */
@@ -85,25 +85,35 @@ export class ThreadPool<Input, Output> {
           );
     this.#running.set(worker, { ...job, timer });
     worker.ref();
-    worker.postMessage(job.input, [...(job.options.transfer ?? [])]);
+    try {
+      worker.postMessage(job.input, [...(job.options.transfer ?? [])]);
+    } catch (error) {
+      this.#free(worker);
+      job.reject(new MergeguardError(`${job.options.label}: it can't be handed over: ${messageOf(error)}`));
+      this.#next();
+    }
   }
 
   #start(): Worker {
     const worker = startWorker(this.#options.module);
     worker.on('message', (reply: Reply<Output>) => {
-      const job = this.#take(worker);
+      const job = this.#free(worker);
       if (job === undefined) {
         return;
       }
-      worker.unref();
-      this.#idle.push(worker);
       if ('output' in reply) {
         job.resolve(reply.output);
       } else {
-        job.reject(new MergeguardError(reply.error));
+        const { label } = job.options;
+        job.reject(
+          new MergeguardError(reply.error.startsWith(label) ? reply.error : `${label}: ${reply.error}`),
+        );
       }
       this.#next();
     });
+    worker.on('messageerror', (error) =>
+      this.#drop(worker, `its result did not arrive: ${messageOf(error)}`),
+    );
     worker.on('error', (error) => this.#drop(worker, `its thread failed: ${error.message}`));
     worker.on('exit', (code) => this.#drop(worker, `its thread ended with code ${code}`));
     return worker;
@@ -119,6 +129,16 @@ export class ThreadPool<Input, Output> {
     void worker.terminate();
     job?.reject(new MergeguardError(`${job.options.label}: ${reason}`));
     this.#next();
+  }
+
+  /** Takes a thread's job from it, so that it can have another; undefined where it was given up meanwhile. */
+  #free(worker: Worker): Running<Input, Output> | undefined {
+    const job = this.#take(worker);
+    if (job !== undefined) {
+      worker.unref();
+      this.#idle.push(worker);
+    }
+    return job;
   }
 
   #take(worker: Worker): Running<Input, Output> | undefined {

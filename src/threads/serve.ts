@@ -11,16 +11,18 @@ export function serveThread<Input, Output>(
   work: (input: Input) => Output,
   transfer: (output: Output) => readonly ArrayBuffer[] = () => [],
 ): void {
+  const answer = (reply: Reply<Output>, moved: readonly ArrayBuffer[] = []) =>
+    parentPort?.postMessage(reply, [...moved]);
   parentPort?.on('message', (input: Input) => {
-    let reply: Reply<Output>;
-    let moved: readonly ArrayBuffer[] = [];
     try {
       const output = work(input);
-      moved = transfer(output);
-      reply = { output };
+      answer({ output }, transfer(output));
     } catch (error) {
-      reply = { error: messageOf(error) };
+      answer({ error: messageOf(error) });
     }
-    parentPort?.postMessage(reply, [...moved]);
   });
+  // An array whose buffer had been moved away before arrives as this.
+  parentPort?.on('messageerror', (error: Error) =>
+    answer({ error: `it did not arrive: ${messageOf(error)}` }),
+  );
 }
