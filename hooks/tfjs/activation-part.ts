@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { FUNCTIONAL, FUNCTIONAL_WIDTH } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
+import { tauOf } from '../../src/reference/index.js';
 import { withValues } from '../../src/steering/index.js';
 import type { NamedTensors } from '../../src/tensors/index.js';
 import type { Calibration } from './calibration.js';
@@ -8,7 +9,6 @@ import { sampleProblem, storedSamples } from './calibration-samples.js';
 import type { FunctionalPart } from './functional-part.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { leaveNoTrace } from './leave-no-trace.js';
-import { tauOf } from './reference-tau.js';
 import type { TickStatistics } from './statistics.js';
 
 export interface ActivationOptions {

@@ -19,7 +19,7 @@ import { type NamedTensors, Random } from '../../src/tensors/index.js';
 import type { CalibrationBatch } from './calibration.js';
 import { openInstruments } from './instruments.js';
 import { isLayersModel, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
-import { loadReferences, subspaceLimits } from './live-references.js';
+import { checkReferences, heldByAll, loadReferences, subspaceLimits } from './live-references.js';
 import { Tap } from './tap.js';
 
 export interface AttachOptions {
@@ -34,7 +34,10 @@ export interface AttachOptions {
   readonly calibration?: CalibrationBatch;
   /** path of a YAML file, or options; defaults to config/guard.yaml's defaults */
   readonly config?: string | GuardConfigInput;
-  /** names, or first parts of names, of task heads, which are left out; defaults to `DEFAULT_HEADS` */
+  /**
+   * names, or first parts of names, of task heads, which are left out; defaults to `DEFAULT_HEADS` but for tensors that
+   * all references hold, such as an `lm_head` that came with the base
+   */
   readonly heads?: readonly string[];
   /**
    * the base's shared tensors by canonical name, as `sharedWeights` gives them, where the live model is no longer at
@@ -68,6 +71,9 @@ export interface Attached {
   detach(status?: EndEvent['status'], summary?: Summary | (() => Promise<Summary>)): Promise<void>;
 }
 
+const ON_HOST =
+  'the backend has no room for it: it lies in main memory and is copied for every tick, which makes ticks slower';
+
 /** By optimiser: the guard at it, also while it is still being attached. */
 const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
 
@@ -91,9 +97,11 @@ export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise
 async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const given = typeof options.config === 'string' ? readOptions(options.config) : (options.config ?? {});
   const config = resolveConfig(given);
-  const layout = layoutOf(options.weights, options.heads);
+  const references = await loadReferences(options.references);
+  const held = options.heads === undefined ? heldByAll(references) : undefined;
+  const layout = layoutOf(options.weights, options.heads, held);
   const base = options.base ?? (await valuesOf(layout.shared));
-  const references = await loadReferences(options.references, layout, base);
+  checkReferences(references, layout, base);
   // A guard that is made elsewhere has its own fingerprint.
   const fingerprint =
     options.guard || config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
@@ -113,7 +121,11 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
     backend: tf.getBackend(),
     references: references.map((reference) => ({
       name: reference.name,
-      limits: [...referenceLimits(reference), ...subspaceLimits(reference, config.tap.k)],
+      limits: [
+        ...referenceLimits(reference),
+        ...subspaceLimits(reference, config.tap.k),
+        ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
+      ],
     })),
     coverage: coverageOf(layout),
     ...instruments.stream,

@@ -57,7 +57,7 @@ export class FlatLayout {
   }
 
   /** The same from host values in the variables' layout; a missing one is NaN throughout. */
-  upload(chunk: Chunk, part: (tensor: number) => Float32Array | null): tf.Tensor1D {
+  flatten(chunk: Chunk, part: (tensor: number) => Float32Array | null): Float32Array {
     const values = new Float32Array(chunk.length);
     chunk.tensors.forEach((tensor, index) => {
       const { size } = this.tensors[tensor].variable;
@@ -69,7 +69,7 @@ export class FlatLayout {
         values.fill(Number.NaN, start, start + size);
       }
     });
-    return tf.tensor1d(values);
+    return values;
   }
 
   /** [length] to its sums by block [length / BLOCK]. */

@@ -3,7 +3,10 @@ import {
   canonicalName,
   canonicalNames,
   canonicalVariable,
+  DEFAULT_HEADS,
   type HostTensor,
+  isHead,
+  isRunningStatistic,
   listProblems,
   MergeguardError,
   type NamedTensors,
@@ -35,18 +38,21 @@ export interface Layout {
   readonly excluded: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** First parts of the names of task heads, unless the user gives others. */
-export const DEFAULT_HEADS: readonly string[] = ['head', 'heads', 'classifier', 'lm_head', 'logits'];
-
-/** BatchNorm's, by canonical name. */
-const RUNNING_STATISTIC = /(^|\.)running_(mean|var)$/;
+/** A factor of a LoRA adapter, by the name that PEFT gives it. */
+const LORA_FACTOR = /(^|\.)lora_(embedding_)?[AB](\.|$)/;
 
 /**
  * Sorts the live model's weights into shared tensors and what is left out: heads (a name that is, or starts
  * with, one of `heads`), running statistics, what is not float32, weights tied to one already counted.
+ *
+ * @param held tensors that are shared whatever they are called
  * @throws MergeguardError where two weights come to have one canonical name, or where nothing is shared
  */
-export function layoutOf(weights: LiveWeights, heads: readonly string[] = DEFAULT_HEADS): Layout {
+export function layoutOf(
+  weights: LiveWeights,
+  heads: readonly string[] = DEFAULT_HEADS,
+  held: ReadonlySet<string> = new Set(),
+): Layout {
   const entries = entriesOf(weights);
   const names = canonicalNames(entries.map((entry) => entry.name));
   const shared: SharedTensor[] = [];
@@ -55,9 +61,12 @@ export function layoutOf(weights: LiveWeights, heads: readonly string[] = DEFAUL
   entries.forEach(({ name: original, variable, trainable }, index) => {
     const name = names[index];
     const tied = seen.get(variable);
-    if (heads.some((head) => name === head || name.startsWith(`${head}.`))) {
+    if (isHead(name, heads) && !held.has(name)) {
       excluded.push({ name, reason: 'task head' });
-    } else if (RUNNING_STATISTIC.test(name)) {
+    } else if (LORA_FACTOR.test(name)) {
+      const way = 'save the adapter and compare it with `mergeguard score`';
+      excluded.push({ name, reason: `factor of a LoRA adapter, which is not watched live; ${way}` });
+    } else if (isRunningStatistic(name)) {
       excluded.push({ name, reason: 'running statistic, not a parameter' });
     } else if (variable.dtype !== 'float32') {
       excluded.push({ name, reason: `${variable.dtype}, not a parameter` });
@@ -120,7 +129,7 @@ function entriesOf(weights: LiveWeights): { name: string; variable: tf.Variable;
 /** Variables that a forward pass may change: what no optimiser does. */
 export function nonTrainable(weights: LiveWeights): tf.Variable[] {
   const variables = entriesOf(weights)
-    .filter(({ name, trainable }) => !trainable || RUNNING_STATISTIC.test(canonicalName(name)))
+    .filter(({ name, trainable }) => !trainable || isRunningStatistic(canonicalName(name)))
     .map(({ variable }) => variable);
   return [...new Set(variables)];
 }

@@ -8,12 +8,8 @@ import {
 } from '../../src/tensors/index.js';
 import type { Layout } from './layout.js';
 
-/** References made from the live model's base, files read. @throws MergeguardError with every mismatch of one at once */
-export async function loadReferences(
-  given: readonly (string | Reference)[],
-  layout: Layout,
-  base: NamedTensors,
-): Promise<Reference[]> {
+/** References, files read. @throws MergeguardError where two have one name */
+export async function loadReferences(given: readonly (string | Reference)[]): Promise<Reference[]> {
   const references: Reference[] = [];
   for (const reference of given) {
     references.push(typeof reference === 'string' ? await readReference(reference) : reference);
@@ -23,6 +19,17 @@ export async function loadReferences(
   if (twice !== undefined) {
     throw new MergeguardError(`two references are named "${twice}"; give each its own name`);
   }
+  return references;
+}
+
+/** Tensors that every one of the references shares with its base; none without references. */
+export function heldByAll(references: readonly Reference[]): ReadonlySet<string> {
+  const [first, ...others] = references.map(({ tensors }) => new Set(tensors.map(({ name }) => name)));
+  return new Set([...(first ?? [])].filter((name) => others.every((names) => names.has(name))));
+}
+
+/** @throws MergeguardError for a reference that was not made from the live model's base, with every mismatch at once */
+export function checkReferences(references: readonly Reference[], layout: Layout, base: NamedTensors): void {
   const shapes = new Map(layout.shared.map(({ name, shape }) => [name, shape]));
   compareTensors(shapes, shapesOf(base), { what: 'the base' });
   if (references.length > 0) {
@@ -31,7 +38,6 @@ export async function loadReferences(
       checkReference(reference, live);
     }
   }
-  return references;
 }
 
 /** Subspaces of different width do not compare. */

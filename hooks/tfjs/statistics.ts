@@ -9,12 +9,13 @@ import {
   SIDE_WIDTH,
 } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
+import { tauOf } from '../../src/reference/index.js';
 import type { NamedTensors } from '../../src/tensors/index.js';
 import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { referenceSides } from './reference-sides.js';
-import { tauOf } from './reference-tau.js';
+import { ReferenceMemory, ReferenceVectors } from './reference-vectors.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
 
 /** What one tick reads back, beside the statistics. */
@@ -52,9 +53,8 @@ export class DeviceStatistics {
   readonly #unmeasured: PairStatistics['absent'];
   /** by tensor, in the variables' layout */
   readonly #base: readonly tf.Tensor[];
-  /** [reference][chunk] */
-  readonly #taus: tf.Tensor1D[][];
-  readonly #referenceGradients: (tf.Tensor1D[] | null)[];
+  readonly #taus: readonly ReferenceVectors[];
+  readonly #referenceGradients: readonly (ReferenceVectors | null)[];
   /** [R, T, 5] of SIDE: the same in every tick */
   readonly #referenceSides: Float32Array;
   readonly #trackers: { readonly tensor: number; readonly tracker: SubspaceTracker }[];
@@ -71,6 +71,8 @@ export class DeviceStatistics {
       unmeasured: PairStatistics['absent'];
       /** by canonical name; defaults to the variables' present values */
       base?: NamedTensors;
+      /** device memory that references may take; defaults to what the backend has for it */
+      referenceBytes?: number;
       /** see FlatLayout */
       chunk?: number;
     },
@@ -86,26 +88,34 @@ export class DeviceStatistics {
       const { variable } = tensor;
       return tf.keep(value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone());
     });
-    this.#taus = references.map((reference) => this.#upload((tensor) => tauOf(reference, tensor)));
+    const memory = new ReferenceMemory(options.referenceBytes);
+    this.#taus = references.map((reference) => this.#vectors(memory, (tensor) => tauOf(reference, tensor)));
     this.#referenceGradients = references.map(({ gradient }) =>
-      gradient ? this.#upload((tensor) => gradient.get(tensor.name) ?? null) : null,
+      gradient ? this.#vectors(memory, (tensor) => gradient.get(tensor.name) ?? null) : null,
     );
     this.#referenceSides = referenceSides(tensors, references);
     this.#trackers = makeTrackers(tensors, references, options);
   }
 
-  #upload(
+  #vectors(
+    memory: ReferenceMemory,
     part: (tensor: SharedTensor) => { shape: readonly number[]; data: Float32Array } | null,
-  ): tf.Tensor1D[] {
-    return this.layout.chunks.map((chunk) =>
-      tf.keep(
-        this.layout.upload(chunk, (t) => {
-          const tensor = this.layout.tensors[t];
-          const value = part(tensor);
-          return value && inVariableLayout(tensor, value);
-        }),
-      ),
+  ): ReferenceVectors {
+    const chunks = this.layout.chunks.map((chunk) =>
+      this.layout.flatten(chunk, (t) => {
+        const tensor = this.layout.tensors[t];
+        const value = part(tensor);
+        return value && inVariableLayout(tensor, value);
+      }),
     );
+    return new ReferenceVectors(chunks, memory);
+  }
+
+  /** Names of the references that are copied to the device for every tick, since it has no room for them. */
+  get onHost(): string[] {
+    return this.#references
+      .filter((_, r) => this.#taus[r].isOnHost || this.#referenceGradients[r]?.isOnHost)
+      .map(({ name }) => name);
   }
 
   /** The base's value of a tensor in the variable's layout; not to be disposed. */
@@ -122,13 +132,11 @@ export class DeviceStatistics {
       const pieces: tf.Tensor1D[] = [this.gradients.counters()];
       const taus = this.layout.tensors.map(({ variable }, t) => tf.sub(variable, this.#base[t]));
       this.layout.chunks.forEach((chunk, c) => {
-        const sums = this.layout.tensorSums(
-          c,
-          this.#rows(
-            c,
-            this.layout.join(chunk, (t) => taus[t]),
-          ),
-        );
+        // A chunk's temporaries are as large as itself, several for each reference: given back before the next.
+        const sums = tf.tidy(() => {
+          const tau = this.layout.join(chunk, (t) => taus[t]);
+          return this.layout.tensorSums(c, this.#rows(c, tau));
+        });
         pieces.push(tf.reshape(sums, [sums.size]));
       });
       const subspaces = this.#trackers.flatMap(({ tensor, tracker }) =>
@@ -142,12 +150,15 @@ export class DeviceStatistics {
     const sums = (vector: tf.Tensor) => this.layout.blockSums(vector as tf.Tensor1D);
     const gradient = this.gradients.average(c);
     const rows = [sums(tf.square(tau)), sums(tf.square(gradient))];
+    const compare = (one: tf.Tensor1D, vectors: ReferenceVectors) => {
+      const other = vectors.chunk(c);
+      return [sums(tf.mul(one, other)), sums(tf.squaredDifference(one, other))];
+    };
     this.#references.forEach((_, r) => {
-      const other = this.#taus[r][c];
-      rows.push(sums(tf.mul(tau, other)), sums(tf.squaredDifference(tau, other)));
-      const otherGradient = this.#referenceGradients[r]?.[c];
+      rows.push(...tf.tidy(() => compare(tau, this.#taus[r])));
+      const otherGradient = this.#referenceGradients[r];
       if (otherGradient) {
-        rows.push(sums(tf.mul(gradient, otherGradient)), sums(tf.squaredDifference(gradient, otherGradient)));
+        rows.push(...tf.tidy(() => compare(gradient, otherGradient)));
       } else {
         const none = tf.fill(rows[0].shape, Number.NaN) as tf.Tensor1D;
         rows.push(none, none);
@@ -218,7 +229,10 @@ export class DeviceStatistics {
   }
 
   dispose(): void {
-    tf.dispose([...this.#base, ...this.#taus.flat(), ...this.#referenceGradients.flatMap((g) => g ?? [])]);
+    tf.dispose([...this.#base]);
+    for (const vectors of [...this.#taus, ...this.#referenceGradients]) {
+      vectors?.dispose();
+    }
     for (const { tracker } of this.#trackers) {
       tracker.dispose();
     }

@@ -42,10 +42,18 @@ interface Case {
   /** for each reference, whether it has a gradient */
   readonly references: readonly boolean[];
   readonly chunk?: number;
+  readonly referenceBytes?: number;
 }
 
 /** The same models through the device and through the slow float64 reference. */
-function bothWays({ shapes, seed, liveGradient = true, references: withGradient, chunk }: Case): {
+function bothWays({
+  shapes,
+  seed,
+  liveGradient = true,
+  references: withGradient,
+  chunk,
+  referenceBytes,
+}: Case): {
   device: PairStatistics;
   host: PairStatistics;
 } {
@@ -61,7 +69,7 @@ function bothWays({ shapes, seed, liveGradient = true, references: withGradient,
     ),
   );
   const tensors = sharedTensors(shapes, base);
-  const statistics = deviceStatistics(tensors, references, { chunk });
+  const statistics = deviceStatistics(tensors, references, { chunk, referenceBytes });
   assignAll(tensors, live);
   if (liveGradient) {
     const gradients = gradientMap(tensors, gradient);
@@ -157,6 +165,11 @@ describe('statistics on the device against float64 on the host', () => {
 
   it.each([1, 128, 1000])('agree in chunks of %i elements', (chunk) => {
     expectSameMetrics(bothWays({ shapes: SHAPES, seed: 3, references: [true, true], chunk }));
+  });
+
+  it.each([0, 20_000])('agree where references may take %i bytes of the device', (referenceBytes) => {
+    const shapes = { ...SHAPES, 'wide/kernel': [40, 50] };
+    expectSameMetrics(bothWays({ shapes, seed: 5, references: [true, true, false], referenceBytes }));
   });
 
   it('agree without a live gradient, and say that it is missing', () => {

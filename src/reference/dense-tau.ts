@@ -1,5 +1,5 @@
-import type { Reference } from '../../src/reference/index.js';
-import { elementCount, type HostTensor } from '../../src/tensors/index.js';
+import { elementCount, type HostTensor } from '../tensors/index.js';
+import type { Reference } from './reference.js';
 
 /**
  * A reference's task vector of one tensor in full: products of low-rank factors are multiplied out, what fine-tuning has
