@@ -1,4 +1,4 @@
-import { type Fingerprint, type PairScore, scorePair } from '../fingerprint/index.js';
+import { type Fingerprint, type PairScore, scorePair, type Target } from '../fingerprint/index.js';
 import type { PairMetrics } from '../metrics/index.js';
 import type { ComparedPair, Comparison } from './compare-models.js';
 import type { Finding } from './compatibility/index.js';
@@ -26,6 +26,8 @@ export interface MatrixReport extends Common {
 export interface ScoreReport extends Common {
   readonly model: string;
   readonly fingerprint: string | null;
+  /** what the fingerprint predicts */
+  readonly target: Target | null;
   readonly references: readonly (MetricsReport & {
     readonly reference: string;
     /** by merge method; empty without a fingerprint */
@@ -49,6 +51,7 @@ export function scoreReport(
   return {
     model: pairs[0]!.a.name,
     fingerprint: fingerprint?.name ?? null,
+    target: fingerprint?.target ?? null,
     references: pairs.map((pair) => ({
       reference: pair.b.name,
       ...metricsReport(pair.metrics),

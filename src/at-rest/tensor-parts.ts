@@ -33,7 +33,8 @@ export async function tensorParts(
     return null;
   }
   if (model.form(name) === 'low-rank') {
-    return lowRankParts(await model.factors(name), options);
+    const factors = await model.factors(name);
+    return allFinite(factors.left) && allFinite(factors.right) ? lowRankParts(factors, options) : null;
   }
   const tau = await model.tau(name, undefined, () => base!.read(name));
   if (!allFinite(tau)) {

@@ -50,8 +50,37 @@ export function afterDashes(args: object): string[] {
   return ((args as { _?: (string | number)[] })._ ?? []).slice(1).map(String);
 }
 
-/** What is wrong with the common arguments, or true. */
-export function atRestProblem({ heads, threads }: AtRestArguments): string | true {
+/**
+ * For yargs, before it validates: of an option that is given twice the last one counts, as everywhere; without this a command
+ * that takes lists has a list of every option.
+ *
+ * @param lists options and positionals that are lists
+ */
+export function lastOfEach(lists: readonly string[]): (args: Record<string, unknown>) => void {
+  return (args) => {
+    for (const [name, value] of Object.entries(args)) {
+      if (Array.isArray(value) && !['_', '--', ...lists].includes(name)) {
+        args[name] = value.at(-1);
+      }
+    }
+  };
+}
+
+/**
+ * What is wrong with the common arguments, or true.
+ * @param texts arguments that must not be empty where they are given: `--option`, or a positional's name
+ */
+export function atRestProblem<Arguments extends AtRestArguments>(
+  args: Arguments,
+  texts: readonly string[],
+): string | true {
+  const { heads, threads } = args;
+  for (const name of texts) {
+    const value = (args as unknown as Record<string, unknown>)[name.replace('--', '')];
+    if ([value].flat().includes('')) {
+      return `${name} must not be empty`;
+    }
+  }
   if (heads !== undefined && namesIn(heads).includes('')) {
     return '--heads must be names separated by commas';
   }

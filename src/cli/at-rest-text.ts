@@ -1,139 +1,218 @@
 import type { Coverage, MatrixReport, MetricsReport, ScoreReport } from '../at-rest/index.js';
 import { shortNumber } from '../at-rest/index.js';
 import { METRICS } from '../metrics/index.js';
-import { pad, plain } from './text.js';
+import { columnTables, type Row } from './columns.js';
+import { cut, pad, plain, wrapped } from './text.js';
 
-const NAME_WIDTH = 44;
-/** Names of a column are cut to this. */
-const COLUMN = 14;
+const WIDTH = 100;
+/** Lines of what is left out, and of reasons; --json has all. */
 const MOST_LISTED = 8;
-/** Models beside each other in a table; more are in the CSV and the picture. */
+const MOST_REASONS = 12;
+const MOST_NAMES = 12;
+/** Models beside each other in a matrix; more are in the CSV and the picture. */
 const MOST_COLUMNS = 20;
+const LONGEST_ROW_NAME = 44;
+const LONGEST_COLUMN_NAME = 8;
+/** Names of models in one line of a heading. */
+const MOST_HEADED = 6;
 
-/** "148 of 150 tensors, 99.8 % of the parameters", then what is left out. */
+/** "148 of 150 tensors, 99.8 % of the parameters", then what is left out, what has most to say of it first. */
 export function coverageLines({ matched, total, parameters, excluded }: Coverage): string[] {
-  const lines = [
-    `${matched} of ${total} tensors compared, ${(100 * parameters).toFixed(1)} % of the base's parameters`,
-  ];
-  for (const { name, reason } of excluded.slice(0, MOST_LISTED)) {
-    lines.push(`  left out: ${plain(name)}: ${plain(reason)}`);
+  // cut, not rounded: 100 % is said of everything only
+  const share = (Math.floor(1000 * parameters) / 10).toFixed(1);
+  const lines = [`${matched} of ${total} tensors compared, ${share} % of the parameters`];
+  const byReason = new Map<string, string[]>();
+  for (const { name, reason } of excluded) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), plain(name)]);
   }
-  if (excluded.length > MOST_LISTED) {
-    lines.push(`  and ${excluded.length - MOST_LISTED} more (--json lists all)`);
+  const groups = [...byReason].sort(
+    ([a], [b]) => Number(b.includes('nearest')) - Number(a.includes('nearest')),
+  );
+  for (const [reason, names] of groups.slice(0, MOST_LISTED)) {
+    lines.push(...wrapped(`  left out: ${some(names, 4)}: ${plain(reason)}`, WIDTH, '    '));
+  }
+  if (groups.length > MOST_LISTED) {
+    const more = groups.slice(MOST_LISTED).reduce((sum, [, names]) => sum + names.length, 0);
+    lines.push(`  and ${more} more (--json lists all)`);
   }
   return lines;
 }
 
 export function scoreLines(report: ScoreReport): string[] {
-  const columns = report.references.map(({ reference }) => reference);
-  const lines = [
-    plain(`${report.model} against ${columns.join(', ')}`),
-    ...coverageLines(report.coverage),
-    ...report.notes.map((note) => `note: ${plain(note)}`),
-    '',
-    ...metricTable(columns, report.references),
+  const { references } = report;
+  const names = references.map(({ reference }) => reference);
+  const against = names.length > MOST_HEADED ? `${names.length} references` : names.map(plain).join(', ');
+  return [
+    ...wrapped(`${plain(report.model)} against ${against}`, WIDTH, '  '),
+    ...commonLines(report),
+    ...metricTable(names, references),
+    ...(report.fingerprint === null ? [] : ['', ...predictionLines(report, names)]),
   ];
-  for (const { reference, scores } of report.references) {
-    if (scores.length > 0) {
-      lines.push('', ...predictionLines(reference, report.fingerprint!, scores));
-    }
-  }
-  return lines;
 }
 
-function predictionLines(
-  reference: string,
-  fingerprint: string,
-  scores: ScoreReport['references'][number]['scores'],
-): string[] {
-  const lines = [
-    `Predicted normalised accuracy of merging with ${plain(reference)}, in % (fingerprint ${plain(fingerprint)}):`,
+function commonLines({ coverage, notes }: MatrixReport | ScoreReport): string[] {
+  return [
+    ...coverageLines(coverage),
+    ...notes.flatMap((note) => wrapped(`note: ${plain(note)}`, WIDTH, '  ')),
+    '',
   ];
-  for (const { method, value, low, high, level, inDomain } of scores) {
-    const interval =
+}
+
+/** A row a merge method, a column a reference; what is to be said of the predictions is said once below. */
+function predictionLines(
+  { references, fingerprint, target }: ScoreReport,
+  names: readonly string[],
+): string[] {
+  const methods = references[0]!.scores.map(({ method }) => method);
+  const scores = (m: number) => references.map((reference) => reference.scores[m]!);
+  const rows: Row[] = methods.map((method, m) => ({
+    head: method,
+    cells: scores(m).map(({ value, low, high, inDomain }) =>
       value === null
-        ? 'not predicted'
-        : `${hundred(value).padStart(6)}  (${100 * level} % interval ${hundred(low!)} to ${hundred(high!)})`;
-    lines.push(`  ${pad(method, 16)} ${interval}${value !== null && !inDomain ? ' *' : ''}`);
+        ? '–'
+        : `${hundred(value)} (${hundred(low!)} to ${hundred(high!).padStart(5)})${inDomain ? ' ' : '*'}`,
+    ),
+  }));
+  const level = references[0]!.scores[0]?.level ?? 0;
+  const what = target === 'acc' ? 'accuracy' : 'normalised accuracy';
+  const lines = [
+    ...wrapped(
+      `Predicted ${what} of the merge in %, with ${100 * level} % intervals, by the fingerprint ${plain(fingerprint!)}:`,
+      WIDTH,
+      '  ',
+    ),
+    '',
+    ...columnTables('method', names, rows, WIDTH),
+  ];
+  const all = methods.flatMap((_, m) => scores(m));
+  if (all.some(({ value, inDomain }) => value !== null && !inDomain)) {
+    lines.push('* outside the domain it was fitted on: hold it for a guess');
   }
-  if (scores.some(({ value, inDomain }) => value !== null && !inDomain)) {
-    lines.push('  * outside the domain it was fitted on: hold it for a guess');
-  }
-  const reasons = new Map<string, string[]>();
-  for (const { method, reason } of scores) {
-    if (reason !== undefined) {
-      reasons.set(reason, [...(reasons.get(reason) ?? []), method]);
-    }
-  }
-  for (const [reason, methods] of reasons) {
-    lines.push(`  ${methods.join(', ')}: ${plain(reason)}`);
-  }
-  return lines;
+  const reasons: Reason[] = [];
+  methods.forEach((method, m) => {
+    scores(m).forEach(({ reason }, r) => {
+      // each of its clauses may be true of other methods too
+      for (const clause of reason?.split('; ') ?? []) {
+        reasons.push({ what: method, column: r, reason: clause });
+      }
+    });
+  });
+  return [...lines, ...reasonLines(reasons, names)];
 }
 
 /** One pair: all its metrics. More: one metric of all pairs as a table. */
 export function matrixLines(report: MatrixReport, metric: string): string[] {
-  const lines = [
-    ...coverageLines(report.coverage),
-    ...report.notes.map((note) => `note: ${plain(note)}`),
-    '',
-  ];
   if (report.pairs.length === 1) {
     const { a, b } = report.pairs[0]!;
-    return [...lines, ...metricTable([`${a}, ${b}`], report.pairs)];
+    const heading = wrapped(`${plain(a)} and ${plain(b)}`, WIDTH, '  ');
+    return [...heading, ...commonLines(report), ...metricTable([`${a}, ${b}`], report.pairs)];
   }
-  const models = [...new Set(report.pairs.flatMap(({ a, b }) => [a, b]))];
-  const value = new Map(report.pairs.map(({ a, b, metrics }) => [`${a}\n${b}`, metrics[metric] ?? null]));
-  const shown = models.slice(0, MOST_COLUMNS);
-  const width = Math.max(...models.map((model) => [...plain(model)].length));
-  const column = Math.min(COLUMN, Math.max(6, ...shown.map((model) => [...plain(model)].length)));
-  lines.push(
+  const reasons = new Set(report.pairs.flatMap(({ reasons }) => reasons[metric] ?? []));
+  return [
+    ...commonLines(report),
     `${metric}:`,
     '',
-    `${' '.repeat(width)}  ${shown.map((model) => pad(plain(model), column)).join('  ')}`,
-  );
-  for (const row of models) {
-    const cells = shown.map((other) => {
-      if (row === other) return pad('·', column);
-      const found = value.get(`${row}\n${other}`) ?? value.get(`${other}\n${row}`) ?? null;
-      return pad(found === null ? '–' : shortNumber(found), column);
-    });
-    lines.push(`${pad(plain(row), width)}  ${cells.join('  ')}`);
+    ...pairTable(report, metric),
+    '',
+    ...[...reasons].slice(0, MOST_LISTED).flatMap((reason) => wrapped(`–: ${plain(reason)}`, WIDTH, '   ')),
+    '--metric NAME shows another one, --csv FILE and --json all of them.',
+  ];
+}
+
+/** A row and a column a model. Long names stand in the rows alone, behind the number that their column has. */
+function pairTable({ pairs }: MatrixReport, metric: string): string[] {
+  const models = [...new Set(pairs.flatMap(({ a, b }) => [a, b]))];
+  const values = new Map(models.map((model) => [model, new Map<string, number | null>()]));
+  for (const { a, b, metrics } of pairs) {
+    values.get(a)!.set(b, metrics[metric] ?? null);
+    values.get(b)!.set(a, metrics[metric] ?? null);
   }
+  const shown = models.slice(0, MOST_COLUMNS);
+  const isLong = models.some((model) => [...plain(model)].length > LONGEST_COLUMN_NAME);
+  const titles = shown.map((model, at) => (isLong ? `[${at + 1}]` : model));
+  const rows = models.map((model, at) => ({
+    head: isLong ? cut(`${pad(`[${at + 1}]`, 4)} ${plain(model)}`, LONGEST_ROW_NAME) : plain(model),
+    cells: shown.map((other) => {
+      const value = values.get(model)!.get(other);
+      return value === undefined ? '·' : value === null ? '–' : shortNumber(value);
+    }),
+  }));
+  const lines = columnTables('', titles, rows, WIDTH);
   if (models.length > MOST_COLUMNS) {
     lines.push(`${models.length - MOST_COLUMNS} more columns are in --csv, --svg and --json`);
   }
-  const reasons = new Set(report.pairs.flatMap(({ reasons }) => reasons[metric] ?? []));
-  lines.push('', ...[...reasons].slice(0, MOST_LISTED).map((reason) => `– : ${plain(reason)}`));
-  lines.push('--metric NAME shows another one, --csv FILE and --json all of them.');
   return lines;
 }
 
-/** A row a metric, a column a pair; what needs more than weights is one line at the end. */
+/** A row a metric, a column a pair; metrics that no pair has, and all reasons, stand below. */
 function metricTable(columns: readonly string[], reports: readonly MetricsReport[]): string[] {
-  const width = Math.min(30, Math.max(12, ...columns.map((name) => [...plain(name)].length)));
-  const lines = [
-    `${pad('metric', NAME_WIDTH)} ${pad('better', 8)} ${columns.map((name) => pad(plain(name), width)).join(' ')}`,
-  ];
-  const without: string[] = [];
-  const reasons = new Set<string>();
+  const rows: Row[] = [];
+  const missing: Reason[] = [];
+  const longest = Math.max(...METRICS.map(({ name }) => name.length));
   for (const { name, better } of METRICS) {
     const values = reports.map(({ metrics }) => metrics[name] ?? null);
-    if (values.every((value) => value === null)) {
-      without.push(name);
-      for (const report of reports) reasons.add(report.reasons[name]!);
-      continue;
+    if (values.some((value) => value !== null)) {
+      const head = `${pad(name, longest)}  ${pad(better === 'none' ? '' : better, 6)}`;
+      rows.push({ head, cells: values.map((value) => (value === null ? '–' : figure(value))) });
     }
-    const cells = values.map((value) => pad(value === null ? '–' : value.toPrecision(6), width));
-    lines.push(
-      `${pad(name, NAME_WIDTH)} ${pad(better === 'none' ? '' : better, 8)} ${cells.join(' ')}`.trimEnd(),
-    );
+    reports.forEach(({ reasons }, column) => {
+      if (reasons[name] !== undefined) missing.push({ what: name, column, reason: reasons[name] });
+    });
   }
-  if (without.length > 0) {
-    lines.push('', `not computed: ${without.join(', ')}`);
-    lines.push(...[...reasons].map((reason) => `  ${plain(reason)}`));
+  const head = `${pad('metric', longest)}  better`;
+  return [
+    ...(rows.length > 0 ? [...columnTables(head, columns, rows, WIDTH), ''] : []),
+    ...(missing.length > 0 ? ['not computed:', ...reasonLines(missing, columns)] : []),
+  ];
+}
+
+/** Why one row of a table lacks a value, or has one that is not what it could be, in one column. */
+interface Reason {
+  readonly what: string;
+  readonly column: number;
+  readonly reason: string;
+}
+
+/** Each reason once, with the rows that it is about, and with the columns where it is not about all of them. */
+function reasonLines(reasons: readonly Reason[], columns: readonly string[]): string[] {
+  const byRow = new Map<string, { what: string; reason: string; at: number[] }>();
+  for (const { what, column, reason } of reasons) {
+    const key = JSON.stringify([what, reason]);
+    const entry = byRow.get(key) ?? { what, reason, at: [] };
+    entry.at.push(column);
+    byRow.set(key, entry);
   }
-  return lines;
+  const groups = new Map<string, { where: string; reason: string; rows: string[] }>();
+  for (const { what, reason, at } of byRow.values()) {
+    const names = at.map((column) => plain(columns[column]!));
+    const where = at.length === columns.length ? '' : ` with ${some(names, 4)}`;
+    const key = JSON.stringify([where, reason]);
+    const group = groups.get(key) ?? { where, reason, rows: [] };
+    group.rows.push(what);
+    groups.set(key, group);
+  }
+  const lines = [...groups.values()].map(
+    ({ where, reason, rows }) => `  ${some(rows, MOST_NAMES)}${where}: ${plain(reason)}`,
+  );
+  const more = lines.length - MOST_REASONS;
+  return [
+    ...lines.slice(0, MOST_REASONS).flatMap((line) => wrapped(line, WIDTH, '    ')),
+    ...(more > 0 ? [`  and ${more} more reasons (--json lists all)`] : []),
+  ];
+}
+
+function some(names: readonly string[], most: number): string {
+  return names.length > most
+    ? `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`
+    : names.join(', ');
+}
+
+/** Five digits, of which a reader needs no more. */
+function figure(value: number): string {
+  const magnitude = Math.abs(value);
+  return magnitude !== 0 && (magnitude < 0.001 || magnitude >= 1e6)
+    ? value.toExponential(3).replace('e+', 'e')
+    : value.toPrecision(5);
 }
 
 function hundred(value: number): string {

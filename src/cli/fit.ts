@@ -12,6 +12,7 @@ import { type FitArguments, fitInput, namesIn, QUICK_RELABELLINGS, RELABELLINGS 
 import { checkPlace, writeWhole } from './fit-output.js';
 import { fitReport, reportLines } from './fit-report.js';
 import { print, tell } from './print.js';
+import { untilStopped } from './stop.js';
 import { plain } from './text.js';
 import { jsonLine } from './watch-lines.js';
 import { duration, WorkProgress } from './work-progress.js';
@@ -121,53 +122,22 @@ async function fit(args: FitArguments): Promise<void> {
     tell(`note: ${plain(notice)}`);
   }
   const began = performance.now();
-  const stop = stopOnSignal(args.out);
-  const progress = new WorkProgress(process.stderr, (done, total) => `${done} of ${total} fits`);
-  try {
-    const fingerprint = await fitFingerprint(rows, {
-      ...options,
-      pool: { threads: args.threads },
-      signal: stop.signal,
-      onProgress: (step) => progress.show(step),
-    });
-    stop.signal.throwIfAborted();
-    progress.close();
-    await writeWhole(args.out, (path) => writeFingerprint(path, fingerprint));
-    tell(`wrote ${args.out} after ${duration((performance.now() - began) / 1000)}`);
-    print(args.json ? [jsonLine(fitReport(fingerprint))] : reportLines(fingerprint).map(plain));
-  } catch (error) {
-    progress.close();
-    if (!stop.signal.aborted) {
-      throw error;
+  await untilStopped([args.out], async (signal) => {
+    const progress = new WorkProgress(process.stderr, (done, total) => `${done} of ${total} fits`);
+    try {
+      const fingerprint = await fitFingerprint(rows, {
+        ...options,
+        pool: { threads: args.threads },
+        signal,
+        onProgress: (step) => progress.show(step),
+      });
+      signal.throwIfAborted();
+      progress.close();
+      await writeWhole(args.out, (path) => writeFingerprint(path, fingerprint));
+      tell(`wrote ${args.out} after ${duration((performance.now() - began) / 1000)}`);
+      print(args.json ? [jsonLine(fitReport(fingerprint))] : reportLines(fingerprint).map(plain));
+    } finally {
+      progress.close();
     }
-    // What the closed pool left unsolved is no failure of the fit.
-    const { message, exitCode } = stop.signal.reason as Stopped;
-    tell(`mergeguard: ${message}`);
-    process.exitCode = exitCode;
-  } finally {
-    stop.release();
-  }
-}
-
-/** The fit was told to stop before its end. */
-class Stopped extends Error {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode: number) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
-
-/** Aborted by the first Ctrl-C or SIGTERM; the second one kills as ever. */
-function stopOnSignal(out: string): { readonly signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const stopped = (name: string) => `stopped by ${name}; ${out} was not written`;
-  const interrupt = () => controller.abort(new Stopped(stopped('SIGINT'), 130));
-  const terminate = () => controller.abort(new Stopped(stopped('SIGTERM'), 143));
-  process.once('SIGINT', interrupt).once('SIGTERM', terminate);
-  return {
-    signal: controller.signal,
-    release: () => process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', terminate),
-  };
+  });
 }

@@ -9,6 +9,14 @@ import { lazy } from './command.js';
 const FAILED = 1;
 const BAD_USAGE = 2;
 
+/** yargs calls a positional too many an unknown command; its types do not know of plurals. */
+const ONE_TOO_MANY = {
+  'Unknown command: %s': {
+    one: 'Unknown command, or one argument too many: %s',
+    other: 'Unknown commands, or arguments too many: %s',
+  },
+};
+
 const cli = yargs(hideBin(process.argv))
   .scriptName('mergeguard')
   .usage(
@@ -90,14 +98,20 @@ const cli = yargs(hideBin(process.argv))
   .fail((message, error: unknown) => {
     // What a command throws comes through here too; what yargs itself has to say is usage.
     throw error instanceof Error && error.name !== 'YError' ? error : new UsageError(message);
-  });
+  })
+  .updateStrings(ONE_TOO_MANY as never);
 
 class UsageError extends Error {}
+
+/** What yargs finds before a command's own options are there does not come through `fail`. */
+function isUsage(error: unknown): error is Error {
+  return error instanceof UsageError || (error instanceof Error && error.name === 'YError');
+}
 
 try {
   await cli.parseAsync();
 } catch (error) {
-  if (error instanceof UsageError) {
+  if (isUsage(error)) {
     console.error(
       `mergeguard: ${error.message}\n\`mergeguard --help\` lists commands, \`mergeguard COMMAND --help\` options.`,
     );

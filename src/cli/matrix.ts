@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { compareAll, heatMap, type MatrixReport, matrixReport } from '../at-rest/index.js';
+import { resolve } from 'node:path';
+import { compareAll, heatMap, type MatrixReport, matrixCsv, matrixReport } from '../at-rest/index.js';
 import { METRICS, metric, metricNames } from '../metrics/index.js';
 import { nearest } from '../tensors/index.js';
 import {
@@ -7,12 +8,14 @@ import {
   afterDashes,
   atRestOptions,
   atRestProblem,
+  lastOfEach,
   METRIC_OPTIONS,
 } from './at-rest-options.js';
 import { matrixLines } from './at-rest-text.js';
 import type { Command } from './command.js';
 import { checkPlace, writeWhole } from './fit-output.js';
 import { print, tell } from './print.js';
+import { untilStopped } from './stop.js';
 import { jsonLine } from './watch-lines.js';
 
 interface MatrixArguments extends AtRestArguments {
@@ -33,6 +36,7 @@ export const matrixCommand: Command<MatrixArguments> = {
     yargs
       // several models are a list, whatever the command line says of options given twice
       .parserConfiguration({ 'duplicate-arguments-array': true })
+      .middleware(lastOfEach(['models']), true)
       .positional('models', {
         type: 'string',
         array: true,
@@ -55,48 +59,39 @@ export const matrixCommand: Command<MatrixArguments> = {
       .check((args) => {
         if (!metricNames.includes(args.metric)) {
           const meant = nearest(args.metric, metricNames);
-          return `--metric ${args.metric} is unknown${meant === null ? '' : `; did you mean ${meant}?`} Known are ${metricNames.join(', ')}`;
+          return `--metric "${args.metric}" is unknown${meant === null ? '' : `; did you mean ${meant}?`}\nKnown are ${metricNames.join(', ')}.`;
         }
-        return atRestProblem(args);
+        if (args.csv !== undefined && args.svg !== undefined && resolve(args.csv) === resolve(args.svg)) {
+          return `--csv and --svg are one file, ${args.csv}`;
+        }
+        return atRestProblem(args, ['models', '--base', '--csv', '--svg']);
       }),
   handler: matrix,
 };
 
 async function matrix(args: MatrixArguments): Promise<void> {
-  const files = [args.csv, args.svg].filter((path) => path !== undefined);
+  const { csv, svg, slow, precise, base = null } = args;
+  const models = [...args.models, ...afterDashes(args)];
+  const files = [csv, svg].filter((path) => path !== undefined);
   for (const path of files) {
-    await checkPlace(path, args.force);
+    await checkPlace(path, args.force, base === null ? models : [base, ...models]);
   }
-  const { close, ...options } = atRestOptions(args);
-  let report: MatrixReport;
-  try {
-    const { slow, precise, base = null } = args;
-    report = matrixReport(
-      await compareAll([...args.models, ...afterDashes(args)], { base, slow, precise, ...options }),
-    );
-  } finally {
-    close();
-  }
-  if (args.csv !== undefined) {
-    await writeWhole(args.csv, (path) => writeFile(path, csv(report)));
-    tell(`wrote ${args.csv}`);
-  }
-  if (args.svg !== undefined) {
-    await writeWhole(args.svg, (path) => writeFile(path, heatMap(report, metric(args.metric))));
-    tell(`wrote ${args.svg}`);
-  }
-  print(args.json ? [jsonLine(report)] : matrixLines(report, args.metric));
-}
-
-/** One row a pair, columns as `mergeguard fit` takes them: outcomes of merges can be added to it. */
-function csv({ pairs }: MatrixReport): string {
-  const lines = [['task_a', 'task_b', ...metricNames].join(',')];
-  for (const { a, b, metrics } of pairs) {
-    lines.push([quoted(a), quoted(b), ...metricNames.map((name) => metrics[name] ?? '')].join(','));
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function quoted(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  await untilStopped(files, async (signal) => {
+    const { close, ...options } = atRestOptions(args);
+    let report: MatrixReport;
+    try {
+      report = matrixReport(await compareAll(models, { base, slow, precise, signal, ...options }));
+    } finally {
+      close();
+    }
+    if (csv !== undefined) {
+      await writeWhole(csv, (path) => writeFile(path, matrixCsv(report)));
+      tell(`wrote ${csv}`);
+    }
+    if (svg !== undefined) {
+      await writeWhole(svg, (path) => writeFile(path, heatMap(report, metric(args.metric))));
+      tell(`wrote ${svg}`);
+    }
+    print(args.json ? [jsonLine(report)] : matrixLines(report, args.metric));
+  });
 }

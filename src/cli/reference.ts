@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
-import { makeReferenceFile } from '../at-rest/index.js';
+import { type MadeReference, makeReferenceFile } from '../at-rest/index.js';
 import { VERSION } from '../guard/version.js';
 import { openReference, type ReferenceFile, referenceLimits, type TauDtype } from '../reference/index.js';
 import { elementCount } from '../tensors/index.js';
@@ -10,9 +10,14 @@ import { coverageLines } from './at-rest-text.js';
 import type { Command } from './command.js';
 import { checkPlace } from './fit-output.js';
 import { print, tell } from './print.js';
-import { plain } from './text.js';
+import { untilStopped } from './stop.js';
+import { pad, plain, wrapped } from './text.js';
 import { jsonLine } from './watch-lines.js';
 import { duration } from './work-progress.js';
+
+const WIDTH = 100;
+/** Width of what a fact is called. */
+const LABEL = 14;
 
 interface MakeArguments extends AtRestArguments {
   base: string;
@@ -82,43 +87,49 @@ function makeOptions(yargs: Argv) {
       force: { type: 'boolean', default: false, describe: 'Overwrite a file that is there already' },
       ...AT_REST_OPTIONS,
     })
-    .check((args) => (args.name === '' ? '--name must not be empty' : atRestProblem(args)));
+    .check((args) => atRestProblem(args, ['--base', '--model', '--out', '--name', '--calibration']));
 }
 
 async function make(args: MakeArguments): Promise<void> {
-  await checkPlace(args.out, args.force);
+  const { base, model, out, name, calibration, dtype } = args;
+  await checkPlace(out, args.force, [base, model, ...(calibration === undefined ? [] : [calibration])]);
   const began = performance.now();
-  const { close, heads, onFindings, ...options } = atRestOptions(args);
-  try {
-    const made = await makeReferenceFile({
-      ...options,
-      onFindings,
-      base: args.base,
-      model: args.model,
-      out: args.out,
-      name: args.name,
-      calibration: args.calibration,
-      dtype: args.dtype,
-      ...(args.heads === undefined ? {} : { heads }),
-      madeBy: {
+  await untilStopped([out], async (signal) => {
+    const { close, ...options } = atRestOptions(args);
+    let made: MadeReference;
+    try {
+      const madeBy = {
         by: `mergeguard ${VERSION}, reference make`,
-        base: basename(args.base),
-        model: basename(args.model),
-      },
-    });
-    close();
-    const { size } = await stat(args.out);
-    tell(
-      `wrote ${args.out}, ${(size / 1e6).toFixed(1)} MB, after ${duration((performance.now() - began) / 1000)}`,
-    );
+        base: basename(base),
+        model: basename(model),
+      };
+      // heads that are given are left out, and kept as the reference's own
+      const heads = args.heads === undefined ? {} : { heads: options.heads };
+      made = await makeReferenceFile({
+        base,
+        model,
+        out,
+        name,
+        calibration,
+        dtype,
+        signal,
+        madeBy,
+        ...heads,
+        threads: options.threads,
+        onFindings: options.onFindings,
+        onProgress: options.onProgress,
+      });
+    } finally {
+      close();
+    }
+    const { size } = await stat(out);
+    tell(`wrote ${out}, ${bytes(size)}, after ${duration((performance.now() - began) / 1000)}`);
     print([
       `reference ${plain(made.description.name)}`,
       ...coverageLines(made.coverage),
-      ...made.limits.map((limit) => `  ${plain(limit)}`),
+      ...limitLines(made.limits),
     ]);
-  } finally {
-    close();
-  }
+  });
 }
 
 async function show({ file: path, json }: ShowArguments): Promise<void> {
@@ -175,23 +186,49 @@ async function describe(file: ReferenceFile, path: string) {
 }
 
 function showLines(report: Awaited<ReturnType<typeof describe>>): string[] {
-  const { taskVector, matrices } = report;
-  const forms = [`${taskVector.dense} tensors in ${taskVector.dtype ?? 'none'}`];
+  const { taskVector, matrices, gradient, accuracy, loss } = report;
+  const forms = [];
+  if (taskVector.dense > 0) forms.push(`${taskVector.dense} tensors in ${taskVector.dtype}`);
   if (taskVector.lowRank > 0) forms.push(`${taskVector.lowRank} as low-rank factors`);
-  const lines = [
-    `reference     ${plain(report.name)}`,
-    `file          ${report.path}, ${(report.bytes / 1e6).toFixed(1)} MB`,
-    `base          ${report.baseHash.slice(0, 12)} (SHA-256 over its shared tensors)`,
-    `shared        ${report.tensors} tensors, ${(report.parameters / 1e6).toFixed(2)} M parameters`,
-    `task vector   length ${taskVector.norm.toPrecision(6)}; ${forms.join(', ')}`,
-    `subspaces     of ${matrices.decomposed} matrices, ${matrices.withBottom} of them with bottom subspaces`,
-    `head          ${report.head.length > 0 ? plain(report.head.join(', ')) : 'none'}`,
-    `gradient      ${report.gradient === null ? 'none' : `${report.gradient.kind}, batch ${report.gradient.batch ?? 'unknown'}`}`,
-    `calibration   ${report.calibrationSamples > 0 ? `${report.calibrationSamples} samples` : 'none'}`,
-    `made by       ${plain(JSON.stringify(report.madeBy))}`,
+  const facts: [string, string][] = [
+    ['reference', report.name],
+    ['file', `${report.path}, ${bytes(report.bytes)}`],
+    ['base', `${report.baseHash.slice(0, 12)} (SHA-256 over its shared tensors)`],
+    ['shared', `${report.tensors} tensors, ${counted(report.parameters)} parameters`],
+    ['task vector', [`length ${taskVector.norm.toPrecision(6)}`, ...forms].join('; ')],
+    ['subspaces', `of ${matrices.decomposed} matrices, ${matrices.withBottom} of them with bottom subspaces`],
+    ['head', report.head.join(', ') || 'none'],
+    ['gradient', gradient === null ? 'none' : `${gradient.kind}, batch ${gradient.batch ?? 'unknown'}`],
+    ['calibration', report.calibrationSamples > 0 ? `${report.calibrationSamples} samples` : 'none'],
+    [
+      'alone',
+      accuracy === null && loss === null
+        ? 'unknown'
+        : `accuracy ${accuracy ?? 'unknown'}, loss ${loss ?? 'unknown'}`,
+    ],
+    ...Object.entries(report.madeBy).map(([key, value], at): [string, string] => [
+      at === 0 ? 'made by' : '',
+      `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ]),
   ];
-  if (report.limits.length > 0) {
-    lines.push('what it lacks', ...report.limits.map((limit) => `  ${plain(limit)}`));
-  }
-  return lines;
+  return [
+    ...facts.flatMap(([name, text]) =>
+      wrapped(`${pad(name, LABEL - 1)} ${plain(text)}`, WIDTH, ' '.repeat(LABEL)),
+    ),
+    ...limitLines(report.limits),
+  ];
+}
+
+function limitLines(limits: readonly string[]): string[] {
+  return limits.length === 0
+    ? []
+    : ['what it lacks:', ...limits.flatMap((limit) => wrapped(`  ${plain(limit)}`, WIDTH, '    '))];
+}
+
+function bytes(count: number): string {
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+function counted(count: number): string {
+  return count < 1e5 ? `${count}` : `${(count / 1e6).toFixed(2)} M`;
 }

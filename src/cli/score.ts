@@ -1,15 +1,17 @@
-import { compareWith, scoreReport } from '../at-rest/index.js';
+import { compareWith, type ScoreReport, scoreReport } from '../at-rest/index.js';
 import { loadFingerprint } from '../fingerprint/index.js';
 import {
   type AtRestArguments,
   afterDashes,
   atRestOptions,
   atRestProblem,
+  lastOfEach,
   METRIC_OPTIONS,
 } from './at-rest-options.js';
 import { scoreLines } from './at-rest-text.js';
 import type { Command } from './command.js';
 import { print } from './print.js';
+import { untilStopped } from './stop.js';
 import { jsonLine } from './watch-lines.js';
 
 interface ScoreArguments extends AtRestArguments {
@@ -28,6 +30,7 @@ export const scoreCommand: Command<ScoreArguments> = {
     yargs
       // `--reference A --reference B` are two
       .parserConfiguration({ 'duplicate-arguments-array': true })
+      .middleware(lastOfEach(['reference']), true)
       .positional('model', {
         type: 'string',
         describe: 'The fine-tuned checkpoint, LoRA adapter or reference file to score',
@@ -59,7 +62,7 @@ export const scoreCommand: Command<ScoreArguments> = {
         if (models.length !== 1 || references.length === 0) {
           return `Name one model to score, and at least one reference (models: ${models.join(', ') || 'none'}; references: ${references.join(', ') || 'none'}).`;
         }
-        return atRestProblem(args);
+        return atRestProblem({ ...args, model: models }, ['model', '--base', '--reference', '--fingerprint']);
       }),
   handler: score,
 };
@@ -81,16 +84,17 @@ function named(args: Pick<ScoreArguments, 'model' | 'reference'>): {
 
 async function score(args: ScoreArguments): Promise<void> {
   const { models, references } = named(args);
-  const model = models[0]!;
   const fingerprint = args.fingerprint === undefined ? null : await loadFingerprint(args.fingerprint);
-  const { close, ...options } = atRestOptions(args);
-  try {
-    const { base, slow, precise } = args;
-    const comparison = await compareWith(model, references, { base, slow, precise, ...options });
-    close();
-    const report = scoreReport(comparison, fingerprint);
+  await untilStopped([], async (signal) => {
+    const { close, ...options } = atRestOptions(args);
+    let report: ScoreReport;
+    try {
+      const { base, slow, precise } = args;
+      const settings = { base, slow, precise, signal, ...options };
+      report = scoreReport(await compareWith(models[0]!, references, settings), fingerprint);
+    } finally {
+      close();
+    }
     print(args.json ? [jsonLine(report)] : scoreLines(report));
-  } finally {
-    close();
-  }
+  });
 }

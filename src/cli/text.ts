@@ -22,6 +22,30 @@ export function pad(text: string, width: number): string {
   return text + ' '.repeat(width - characters.length);
 }
 
+/** The same with the text at the right. */
+export function padLeft(text: string, width: number): string {
+  const fitting = cut(text, width);
+  return ' '.repeat(width - [...fitting].length) + fitting;
+}
+
+/**
+ * Words in lines of at most `width` characters; longer words stay whole. Lines after the first begin with `indent`, the first as
+ * the text does.
+ */
+export function wrapped(text: string, width: number, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/(?<=[^ ]) /)) {
+    if (line !== '' && [...line].length + 1 + [...word].length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
 /** Cut to at most `width` characters. */
 export function cut(text: string, width: number): string {
   return pad(text, Math.min(width, [...text].length));
