@@ -2,6 +2,8 @@ import type { Calibration } from '../reference/index.js';
 import { formatShape, listProblems, MergeguardError, openSafetensors, toFloat32 } from '../tensors/index.js';
 
 const INPUTS = ['inputs', 'images'];
+/** Labels are stored as 32-bit integers. */
+const MOST_CLASSES = 2 ** 31;
 
 /**
  * Calibration samples of a task: a safetensors file with `inputs` (or `images`) [N, ...], as the model takes them, and `labels` [N], class
@@ -33,7 +35,7 @@ export async function readCalibration(path: string): Promise<Calibration> {
         problems.push(`${broken} of ${inputs.data.length} values of ${name} are NaN or infinite`);
       }
       const classes = Array.from(labels.data as ArrayLike<number | bigint>, Number);
-      const wrong = classes.find((label) => !Number.isInteger(label) || label < 0);
+      const wrong = classes.find((label) => !(Number.isInteger(label) && label >= 0 && label < MOST_CLASSES));
       if (wrong !== undefined) {
         problems.push(`the label ${wrong} is not a class number from 0`);
       }

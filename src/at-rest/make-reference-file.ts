@@ -27,7 +27,7 @@ import { checkModelFiles, type Finding } from './compatibility/index.js';
 import { lowRankNorm } from './low-rank-sums.js';
 import type { ModelAtRest } from './model.js';
 import { modelPaths } from './model-paths.js';
-import { NamedCheckpoint } from './named-checkpoint.js';
+import { NamedCheckpoint, type Values } from './named-checkpoint.js';
 import { openModels } from './open-models.js';
 import type { Coverage, SharedTensor } from './shared-tensors.js';
 import { tensorParts } from './tensor-parts.js';
@@ -104,7 +104,7 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
       gradientRecipe: null,
       accuracy: null,
       loss: null,
-      tensorMap: { ...base.renamed },
+      tensorMap: Object.fromEntries(Object.entries(base.renamed).filter(([name]) => places.has(name))),
       madeBy: { kind: model.kind, dtype: options.dtype ?? 'F32', ...options.madeBy },
     };
     const head = await headOf(model, places, options.heads ?? DEFAULT_HEADS);
@@ -146,8 +146,8 @@ async function keep(
     const form = model.form(name);
     if (form === 'dense') {
       const tau = (await model.tau(name, undefined, () => base.read(name))) as Float32Array;
-      const { norm, broken } = normOf(tau);
-      norms[t] = norm;
+      const broken = brokenIn(tau);
+      norms[t] = squaredNorm(tau);
       if (broken > 0) {
         problems.push(`${name}: ${broken} of ${tau.length} values are NaN or infinite`);
       } else if (dtype === 'F16') {
@@ -157,6 +157,11 @@ async function keep(
     }
     if (form === 'low-rank') {
       const { rank, left, right } = await model.factors(name);
+      const broken = brokenIn(left) + brokenIn(right);
+      if (broken > 0) {
+        problems.push(`${name}: ${broken} of ${left.length + right.length} values are NaN or infinite`);
+        return;
+      }
       factors.set(name, {
         left: { shape: [shape[0]!, rank], data: Float32Array.from(left) },
         right: { shape: [rank, shape[1]!], data: Float32Array.from(right) },
@@ -180,14 +185,16 @@ async function keep(
   return { norms, subspaces, spectra, bottoms, factors };
 }
 
-function normOf(tau: Float32Array): { norm: number; broken: number } {
-  let norm = 0;
-  let broken = 0;
-  for (const value of tau) {
-    norm += value * value;
-    if (!Number.isFinite(value)) broken += 1;
+function squaredNorm(values: Values): number {
+  let sum = 0;
+  for (const value of values) {
+    sum += value * value;
   }
-  return { norm, broken };
+  return sum;
+}
+
+function brokenIn(values: Values): number {
+  return values.filter((value) => !Number.isFinite(value)).length;
 }
 
 function lazyTau(
@@ -218,10 +225,17 @@ async function headOf(
   const checkpoint = await NamedCheckpoint.open(model.path, false);
   try {
     const head = new Map<string, HostTensor>();
+    const problems: string[] = [];
     for (const [name, shape] of checkpoint.shapes) {
       if (isHead(name, heads) && !shared.has(name)) {
-        head.set(name, { shape, data: await checkpoint.readFloat32(name) });
+        const data = await checkpoint.readFloat32(name);
+        const broken = brokenIn(data);
+        if (broken > 0) problems.push(`${name}: ${broken} of ${data.length} values are NaN or infinite`);
+        head.set(name, { shape, data });
       }
+    }
+    if (problems.length > 0) {
+      throw new MergeguardError(listProblems(`the head of ${model.name} is broken:`, problems));
     }
     return head.size > 0 ? head : null;
   } finally {

@@ -1,5 +1,5 @@
 import { openReference, type ReferenceFile } from '../reference/index.js';
-import { SPECTRUM_LENGTH, type SpectralParts } from '../spectral/index.js';
+import type { SpectralParts } from '../spectral/index.js';
 import type { ModelAtRest } from './model.js';
 
 /** A reference file: task vector and decompositions are stored. */
@@ -28,7 +28,11 @@ export async function openReferenceModel(path: string, name: string): Promise<Mo
   };
 }
 
-async function storedParts(file: ReferenceFile, tensor: string): Promise<SpectralParts | null> {
+async function storedParts(file: ReferenceFile, tensor: string): Promise<SpectralParts | null | undefined> {
+  // Version 1 had no bottoms: what it has says too little.
+  if (file.version < 2) {
+    return undefined;
+  }
   if (!file.has('left', tensor)) {
     return null;
   }
@@ -38,8 +42,7 @@ async function storedParts(file: ReferenceFile, tensor: string): Promise<Spectra
     k: file.info('left', tensor).shape[1]!,
     left: await values('left'),
     right: await values('right'),
-    // Version 1 stored all singular values.
-    values: (await values('spectrum')).slice(0, SPECTRUM_LENGTH),
+    values: await values('spectrum'),
     bottom: file.has('bottom', tensor) ? await values('bottom') : null,
   };
 }

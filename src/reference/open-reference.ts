@@ -28,7 +28,8 @@ const PART_DTYPES: Readonly<Record<string, readonly string[]>> = {
 const WHOLE_PARTS = new Set(['norms', 'input_gradient']);
 const CALIBRATION_DTYPES: Readonly<Record<string, string>> = { images: 'F32', labels: 'I32' };
 
-function readDescription(metadata: Readonly<Record<string, string>>, what: string): Description {
+/** The file's version, where this reader knows it. */
+function readVersion(metadata: Readonly<Record<string, string>>, what: string): number {
   if (metadata.format !== FORMAT) {
     throw new MergeguardError(
       `${what} is not a mergeguard reference (its metadata says format "${metadata.format ?? ''}", not "${FORMAT}"); make one from the checkpoint first`,
@@ -43,6 +44,10 @@ function readDescription(metadata: Readonly<Record<string, string>>, what: strin
       `${what} has version ${version} of the reference format, this mergeguard reads up to ${VERSION}; upgrade mergeguard or make the reference again`,
     );
   }
+  return version;
+}
+
+function readDescription(metadata: Readonly<Record<string, string>>, what: string): Description {
   let json: unknown;
   try {
     json = JSON.parse(metadata.reference ?? '');
@@ -88,6 +93,8 @@ function fullName(part: string, name: string): string {
 /** An open reference file; its tensors are read when they are asked for. Close it when done. */
 export class ReferenceFile {
   readonly description: Description;
+  /** of the format; 1 has no bottoms and no factors */
+  readonly version: number;
   /** the path in quotes, for messages */
   readonly what: string;
   readonly #file: SafetensorsFile;
@@ -96,6 +103,7 @@ export class ReferenceFile {
   constructor(file: SafetensorsFile, path: string) {
     this.what = `"${path}"`;
     this.#file = file;
+    this.version = readVersion(file.metadata, this.what);
     this.description = readDescription(file.metadata, this.what);
     const problems: string[] = [];
     const parts = sortParts(file, problems);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Comparison, compareAll, compareWith, makeReferenceFile } from '../../src/at-rest/index.js';
 import type { NumericTensors } from '../../src/metrics/index.js';
+import { parseSafetensors, Random } from '../../src/tensors/index.js';
 import {
   adapter,
   disk,
@@ -13,6 +14,7 @@ import {
   slowMetrics,
   type Tensors,
   tauOf,
+  tensor,
   WEIGHT_METRICS,
 } from './models-on-disk.js';
 
@@ -226,6 +228,31 @@ describe('adapters, checkpoints and references together', () => {
     expect(precise.notes).toEqual([
       expect.stringMatching(/^reference files hold float32 or float16: .* half /),
     ]);
+  });
+});
+
+describe('references of version 1', () => {
+  const { at, write } = disk();
+
+  it('have the bottoms and the spectra that their files lack or have too much of', async () => {
+    const base = new Map([['w', tensor([106, 103], new Random('old'))]]);
+    const model = await write('one', fineTuned(base, 1));
+    const [origin, out] = [await write('base', base), at('now.safetensors')];
+    await makeReferenceFile({ base: origin, model, out, threads: 1 });
+    const { tensors, metadata } = parseSafetensors(new Uint8Array(readFileSync(out)));
+    const all = Float64Array.from(
+      { length: 103 },
+      (_, i) => (tensors.get('spectrum/w')!.data[i] as number) ?? 0.5,
+    );
+    const old = new Map([...tensors].filter(([name]) => !name.startsWith('bottom')));
+    const path = await write('old', old.set('spectrum/w', { dtype: 'F64', shape: [103], data: all }), {
+      ...metadata,
+      version: '1',
+    });
+    const other = await write('other', fineTuned(base, 2));
+    const { pairs } = await compareWith(other, [path, out], { base: origin, threads: 1 });
+    expect(pairs[0]!.metrics.right_subspace_overlap_bottom_k!.value).not.toBeNull();
+    expectMetrics(pairs[0]!.metrics, pairs[1]!.metrics, 1e-6);
   });
 });
 
