@@ -9,6 +9,7 @@ const WIDTH = 100;
 const MOST_LISTED = 8;
 const MOST_REASONS = 12;
 const MOST_NAMES = 12;
+const LONGEST_TENSOR_NAME = 96;
 /** Models beside each other in a matrix; more are in the CSV and the picture. */
 const MOST_COLUMNS = 20;
 const LONGEST_ROW_NAME = 44;
@@ -23,7 +24,7 @@ export function coverageLines({ matched, total, parameters, excluded }: Coverage
   const lines = [`${matched} of ${total} tensors compared, ${share} % of the parameters`];
   const byReason = new Map<string, string[]>();
   for (const { name, reason } of excluded) {
-    byReason.set(reason, [...(byReason.get(reason) ?? []), plain(name)]);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), cut(plain(name), LONGEST_TENSOR_NAME)]);
   }
   const groups = [...byReason].sort(
     ([a], [b]) => Number(b.includes('nearest')) - Number(a.includes('nearest')),

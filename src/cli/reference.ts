@@ -50,7 +50,8 @@ export const referenceCommand: Command<object> = {
         builder: (sub: Argv) =>
           sub
             .positional('file', { type: 'string', demandOption: true, describe: 'Path of a reference file' })
-            .options({ json: { type: 'boolean', default: false, describe: 'Print one JSON object' } }),
+            .options({ json: { type: 'boolean', default: false, describe: 'Print one JSON object' } })
+            .check((args) => args.file !== '' || 'file must not be empty'),
         handler: (args) => show(args as unknown as ShowArguments),
       })
       .demandCommand(1, 'Name what to do: make or show.'),
