@@ -3,10 +3,7 @@ import { gramMatrix } from './gram.js';
 import type { DenseMatrix } from './parts.js';
 import { tridiagonalise } from './tridiagonal.js';
 import { eigenvalues, eigenvectors, type TridiagonalEntries } from './tridiagonal-eigen.js';
-import { independentRows } from './vectors.js';
-
-/** Singular values under this share of the largest come near their negatives, see `bidiagonalSide`. */
-const MIXING = 1e-5;
+import { orthonormaliseRows } from './vectors.js';
 
 /**
  * Singular values of a matrix, and its singular vectors on its shorter side (right ones where it has at least as many rows as
@@ -60,23 +57,20 @@ export function bidiagonalSide(matrix: DenseMatrix): SmallSide {
     doubled.offDiagonal[2 * i + 1] = reduced.superDiagonal[i]!;
   }
   const values = (firstRank: number, count: number) =>
-    eigenvalues(doubled, 2 * n - firstRank - count, 2 * n - 1 - firstRank).reverse();
+    eigenvalues(doubled, 2 * n - firstRank - count, 2 * n - 1 - firstRank)
+      .reverse()
+      .map((value) => Math.max(value, 0));
   return {
     values,
     vectors(firstRank, count) {
-      const positive = values(firstRank, count);
-      const [largest] = values(0, 1);
-      // The eigenvectors of a small value and of its negative mix: a right half may then be short, or all left halves' share. The
-      // right halves of both together span what is looked for.
-      const isMixed = count > 0 && positive[count - 1]! < MIXING * largest!;
-      const asked = isMixed ? [...positive, ...positive.map((value) => -value)] : positive;
-      const both = eigenvectors(doubled, Float64Array.from(asked));
-      const halves = new Float64Array(asked.length * n);
-      for (let i = 0; i < halves.length; i++) {
+      const both = eigenvectors(doubled, values(firstRank, count));
+      const vectors = new Float64Array(count * n);
+      for (let i = 0; i < vectors.length; i++) {
         // Right and left entries in turn, half of the squared length each.
-        halves[i] = both[2 * i]! * Math.SQRT2;
+        vectors[i] = both[2 * i]! * Math.SQRT2;
       }
-      const vectors = independentRows(halves, n, count);
+      // Except for values near zero, whose vectors mix with those of their negatives: right halves of any length, at any angle.
+      orthonormaliseRows(vectors, n, count);
       reduced.apply(vectors, count);
       return vectors;
     },

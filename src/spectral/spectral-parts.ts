@@ -1,7 +1,7 @@
 import { MergeguardError } from '../tensors/errors.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 import { bidiagonalSide, gramSide, type SmallSide } from './small-side.js';
-import { addScaled, normaliseAt, orthogonaliseAgainst } from './vectors.js';
+import { addScaled, orthonormaliseRows } from './vectors.js';
 
 /** Singular values kept: `singular_value_overlap` compares the first 100 (arXiv 2601.22285). */
 export const SPECTRUM_LENGTH = 100;
@@ -112,13 +112,7 @@ function otherSide({ rows, columns, data }: DenseMatrix, small: Float64Array, co
       }
     }
   }
-  const earlier: number[] = [];
-  for (let v = 0; v < count; v++) {
-    normaliseAt(long, v * length, length);
-    orthogonaliseAgainst(long, length, v, earlier);
-    normaliseAt(long, v * length, length);
-    earlier.push(v);
-  }
+  orthonormaliseRows(long, length, count);
   return long;
 }
 

@@ -108,29 +108,13 @@ export function orthogonaliseAgainst(
   }
 }
 
-/**
- * `count` orthonormal rows [count, n] that span what the given ones [.., n] do, which are about as long as each other or short. Early
- * rows come first unless little of them is left. `rows` is overwritten.
- */
-export function independentRows(rows: Float64Array, n: number, count: number): Float64Array {
-  const total = n > 0 ? rows.length / n : 0;
-  const left = new Set(Array.from({ length: total }, (_, i) => i));
-  const lengthOf = (row: number) => Math.sqrt(dotAt(rows, row * n, rows, row * n, n));
-  const found = new Float64Array(count * n);
+/** Makes `count` rows [count, n] orthonormal, one after the other. */
+export function orthonormaliseRows(rows: Float64Array, n: number, count: number): void {
   const earlier: number[] = [];
   for (let v = 0; v < count; v++) {
-    const lengths = new Map([...left].map((row) => [row, lengthOf(row)]));
-    const most = Math.max(...lengths.values());
-    const next = [...left].find((row) => lengths.get(row)! >= most / 2)!;
-    left.delete(next);
-    found.set(rows.subarray(next * n, (next + 1) * n), v * n);
-    orthogonaliseAgainst(found, n, v, earlier);
-    normaliseAt(found, v * n, n);
+    normaliseAt(rows, v * n, n);
+    orthogonaliseAgainst(rows, n, v, earlier);
+    normaliseAt(rows, v * n, n);
     earlier.push(v);
-    for (const row of left) {
-      const dot = dotAt(rows, row * n, found, v * n, n);
-      addScaled(-dot, found, v * n, rows, row * n, n);
-    }
   }
-  return found;
 }

@@ -21,6 +21,7 @@ const SPECTRA: Record<string, (n: number) => number[]> = {
   'in a cluster but for the ends': (n) =>
     steps(n, (i) => (i < 4 ? 2 : i >= n - 4 ? 0.5 : 1) + 1e-6 * (n - i)),
   'exactly repeated': (n) => steps(n, (i) => (i < 4 ? 2 : i >= n - 4 ? 0.5 : 1)),
+  'falling off at the end': (n) => steps(n, (i) => (i < n - 4 ? n - i : 2e-5 * (n - i))),
   'one large': (n) => steps(n, (i) => (i === 0 ? 1e3 : 1 + (n - i) / n)),
 };
 const SHAPES: [number, number][] = [
@@ -99,6 +100,7 @@ describe('spectralParts', () => {
     ['one column', 3, 1, [2, -1, 2], [3]],
     ['a single entry', 4, 3, [0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0], [7, 0, 0]],
     ['a diagonal', 3, 3, [1, 0, 0, 0, -3, 0, 0, 0, 2], [3, 2, 1]],
+    ['a diagonal with zeros', 3, 2, [0, 0, 0, 2, 0, 0], [2, 0]],
     ['the identity', 3, 3, [1, 0, 0, 0, 1, 0, 0, 0, 1], [1, 1, 1]],
     ['equal entries', 2, 3, [1, 1, 1, 1, 1, 1], [Math.sqrt(6), 0]],
   ])('knows %s by heart', (_, rows, columns, entries, values) => {
@@ -109,6 +111,7 @@ describe('spectralParts', () => {
       )!;
       values.forEach((value, i) => {
         expect(found.values[i]).toBeCloseTo(value, precise ? 13 : 7);
+        expect(found.values[i]).toBeGreaterThanOrEqual(0);
       });
       const rank = values.filter((value) => value > 0).length;
       expect(found.k).toBe(rank);
