@@ -1,6 +1,7 @@
-import { computePairMetrics, type PairMetrics, type PairStatistics } from '../metrics/index.js';
+import { computePairMetrics } from '../metrics/index.js';
 import { BaseHash, identityOrder, listProblems, MergeguardError } from '../tensors/index.js';
 import type { IndexPair } from './block-sums.js';
+import type { ComparedPair } from './compared-pair.js';
 import { checkModelFiles, type Finding } from './compatibility/index.js';
 import { measurePairs } from './measure.js';
 import type { ModelAtRest } from './model.js';
@@ -25,14 +26,6 @@ export interface CompareOptions extends Partial<PartsSettings> {
   readonly onFindings?: (findings: readonly Finding[]) => void;
   /** stops the comparison, which then throws its reason; defaults to none */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Two models and every metric of them. */
-export interface ComparedPair {
-  readonly a: ModelAtRest;
-  readonly b: ModelAtRest;
-  readonly metrics: PairMetrics;
-  readonly statistics: PairStatistics;
 }
 
 export interface Comparison {

@@ -1,5 +1,5 @@
 import { SIDE, SIDE_WIDTH } from '../metrics/index.js';
-import type { ComparedPair } from './compare-models.js';
+import type { ComparedPair } from './compared-pair.js';
 import type { ModelAtRest } from './model.js';
 
 /** What a reader of the numbers should know, a sentence each. */

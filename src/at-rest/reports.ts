@@ -1,6 +1,7 @@
 import { type Fingerprint, type PairScore, scorePair, type Target } from '../fingerprint/index.js';
 import type { PairMetrics } from '../metrics/index.js';
-import type { ComparedPair, Comparison } from './compare-models.js';
+import type { Comparison } from './compare-models.js';
+import type { ComparedPair } from './compared-pair.js';
 import type { Finding } from './compatibility/index.js';
 import type { Coverage } from './shared-tensors.js';
 
