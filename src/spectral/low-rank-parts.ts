@@ -19,7 +19,7 @@ interface Factors {
 export function lowRankParts(factors: Factors, options: PartsOptions): SpectralParts | null {
   const { rank } = factors;
   const { k: most } = options;
-  // On what is not finite the decomposition would never end.
+  // The decomposition would give some numbers all the same.
   for (const values of [factors.left, factors.right]) {
     const at = Array.prototype.findIndex.call(values, (value) => !Number.isFinite(value));
     if (at >= 0) {
