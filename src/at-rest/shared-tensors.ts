@@ -50,6 +50,7 @@ export function sharedTensors(
   heads: readonly string[],
 ): Sharing {
   const baseShapes = base?.shapes ?? models[0]!.shapes;
+  const against = againstWhat(base, models);
   const excluded = new Map<string, string>();
   const tensors: SharedTensor[] = [];
   let total = 0;
@@ -57,7 +58,7 @@ export function sharedTensors(
   for (const [name, shape] of baseShapes) {
     const size = elementCount(shape);
     total += size;
-    const reason = reasonAgainst(name, shape, models, heads);
+    const reason = reasonAgainst(name, shape, models, heads, against);
     if (reason === null) {
       tensors.push({ name, shape });
       matched += size;
@@ -68,7 +69,7 @@ export function sharedTensors(
   for (const { name, reason } of base?.excluded ?? []) {
     excluded.set(name, reason);
   }
-  addStrangers(models, baseShapes, excluded);
+  addStrangers(models, baseShapes, excluded, against);
   const parameters = total > 0 ? matched / total : 0;
   const coverage: Coverage = {
     matched: tensors.length,
@@ -82,12 +83,18 @@ export function sharedTensors(
   return { tensors, coverage };
 }
 
+/** What messages call the side that tensors are looked up in: without a base it is the first model. */
+function againstWhat(base: NamedCheckpoint | null, models: readonly ModelAtRest[]): string {
+  return base === null ? models[0]!.name : 'the base';
+}
+
 /** Why a tensor of the base is not compared; null where it is. */
 function reasonAgainst(
   name: string,
   shape: readonly number[],
   models: readonly ModelAtRest[],
   heads: readonly string[],
+  against: string,
 ): string | null {
   if (isHead(name, heads)) {
     return 'task head';
@@ -98,7 +105,7 @@ function reasonAgainst(
     if (found === undefined) {
       missing.push(model.name);
     } else if (formatShape(found) !== formatShape(shape)) {
-      return `${formatShape(found)} in ${model.name}, ${formatShape(shape)} in the base`;
+      return `${formatShape(found)} in ${model.name}, ${formatShape(shape)} in ${against}`;
     }
   }
   return missing.length > 0 ? `not in ${some(missing)}` : null;
@@ -109,6 +116,7 @@ function addStrangers(
   models: readonly ModelAtRest[],
   baseShapes: Shapes,
   excluded: Map<string, string>,
+  against: string,
 ): void {
   const owners = new Map<string, string[]>();
   for (const model of models) {
@@ -131,7 +139,7 @@ function addStrangers(
     const meant = suggestions <= MOST_SUGGESTIONS ? nearestPath(name, known) : null;
     excluded.set(
       name,
-      `in ${some(holders)}, not in the base${meant === null ? '' : ` (nearest there: ${meant})`}`,
+      `in ${some(holders)}, not in ${against}${meant === null ? '' : ` (nearest there: ${meant})`}`,
     );
   }
 }
@@ -178,7 +186,7 @@ function misfits(base: NamedCheckpoint | null, models: readonly ModelAtRest[]): 
     let matched = 0;
     for (const [name, shape] of baseShapes) {
       total += elementCount(shape);
-      matched += reasonAgainst(name, shape, [model], []) === null ? elementCount(shape) : 0;
+      matched += reasonAgainst(name, shape, [model], [], '') === null ? elementCount(shape) : 0;
     }
     if (!(matched >= LEAST_COVERAGE * total)) {
       const percent = ((100 * matched) / total).toFixed(1);

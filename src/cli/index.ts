@@ -4,6 +4,7 @@ import { hideBin } from 'yargs/helpers';
 import { VERSION } from '../guard/version.js';
 import { MergeguardError } from '../tensors/errors.js';
 import { lazy } from './command.js';
+import { plain } from './text.js';
 
 /** Exit codes: 0 done, 1 failed, 2 bad usage; a demo or fit stopped by a signal ends with 128 and the signal's number. */
 const FAILED = 1;
@@ -117,7 +118,8 @@ try {
     );
     process.exitCode = BAD_USAGE;
   } else if (error instanceof MergeguardError) {
-    console.error(`mergeguard: ${error.message}`);
+    // names out of files stand in it: every line without what could steer a terminal
+    console.error(`mergeguard: ${error.message.split('\n').map(plain).join('\n')}`);
     process.exitCode = FAILED;
   } else {
     console.error(error);

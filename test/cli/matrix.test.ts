@@ -15,7 +15,7 @@ import {
   tensor,
 } from '../at-rest/models-on-disk.js';
 import { collectLines, killAll, run, start } from './program.js';
-import { helpOf, refusal } from './usage.js';
+import { helpOf, refusal, withoutProgress } from './usage.js';
 
 afterAll(killAll);
 
@@ -73,7 +73,7 @@ describe.concurrent('mergeguard matrix', () => {
     const [csv, svg] = [at('pairs.csv'), at('map.svg')];
     const args = ['matrix', '--base', origin, at('pool'), paths[0]!, '--metric', 'effective_rank'];
     const { code, out, err } = await run(...args, '--csv', csv, '--svg', svg);
-    expect({ code, err }).toEqual({ code: 0, err: `wrote ${csv}\nwrote ${svg}\n` });
+    expect({ code, err: withoutProgress(err) }).toEqual({ code: 0, err: `wrote ${csv}\nwrote ${svg}\n` });
     expect(out).toMatch(/^6 of 6 tensors compared, 100\.0 % of the parameters\n\neffective_rank:\n/);
     const cell = '( +(·|\\d\\.\\d{3}|–)){3}';
     for (const [name, row] of [

@@ -33,3 +33,8 @@ export function refusal<Arguments>(name: string, command: Command<Arguments>, li
       .catch((error: Error) => resolve(error.message));
   });
 }
+
+/** What was said on standard error but for the lines of progress that a slow machine has. */
+export function withoutProgress(err: string): string {
+  return err.replace(/^ {2}\d+ %: .*\n/gm, '');
+}
