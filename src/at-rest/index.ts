@@ -1,5 +1,6 @@
 export { compareAll, compareWith } from './compare.js';
-export type { ComparedPair, CompareOptions, Comparison } from './compare-models.js';
+export type { CompareOptions, Comparison } from './compare-models.js';
+export type { ComparedPair } from './compared-pair.js';
 export type { Finding } from './compatibility/index.js';
 export { heatMap, shortNumber } from './heat-map.js';
 export {
