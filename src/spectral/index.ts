@@ -1,4 +1,4 @@
-export { lowRankParts } from './low-rank-parts.js';
+export { type LowRankMatrix, lowRankParts } from './low-rank-parts.js';
 export type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 export { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
 export { SpectralPool } from './spectral-pool.js';

@@ -5,8 +5,11 @@ import { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
 
 const FLOAT32_EPSILON = 2 ** -23;
 
-interface Factors {
+/** A matrix [rows, columns] as the product left right, both row-major. */
+export interface LowRankMatrix {
+  /** [rows, rank] */
   readonly left: ArrayLike<number>;
+  /** [rank, columns] */
   readonly right: ArrayLike<number>;
   readonly rank: number;
 }
@@ -16,7 +19,7 @@ interface Factors {
  * factors: O((out + in) r²), the product is not made unless its rank is nearly full. Null where it is zero.
  * @throws MergeguardError where a value is NaN or infinite
  */
-export function lowRankParts(factors: Factors, options: PartsOptions): SpectralParts | null {
+export function lowRankParts(factors: LowRankMatrix, options: PartsOptions): SpectralParts | null {
   const { rank } = factors;
   const { k: most } = options;
   // The decomposition would give some numbers all the same.
@@ -60,7 +63,7 @@ export function lowRankParts(factors: Factors, options: PartsOptions): SpectralP
   };
 }
 
-function product({ left, right, rank }: Factors): DenseMatrix {
+function product({ left, right, rank }: LowRankMatrix): DenseMatrix {
   const [rows, columns] = [left.length / rank, right.length / rank];
   const one = Matrix.from1DArray(rows, rank, left as number[]);
   const other = Matrix.from1DArray(rank, columns, right as number[]);

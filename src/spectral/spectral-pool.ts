@@ -1,8 +1,9 @@
 import { ThreadPool } from '../threads/index.js';
+import type { LowRankMatrix } from './low-rank-parts.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 import type { SpectralJob } from './spectral-worker.js';
 
-/** `spectralParts` in worker threads. `close` when done. */
+/** `spectralParts` and `lowRankParts` in worker threads. `close` when done. */
 export class SpectralPool {
   readonly #threads: ThreadPool<SpectralJob, SpectralParts | null>;
 
@@ -20,6 +21,11 @@ export class SpectralPool {
     const { buffer, byteOffset, byteLength } = matrix.data;
     const isWhole = byteOffset === 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
     return this.#threads.run({ matrix, options }, { label, transfer: isWhole ? [buffer] : [] });
+  }
+
+  /** The factors are copied: they are small, and may be somebody else's. Label and errors as in `parts`. */
+  lowRankParts(matrix: LowRankMatrix, options: PartsOptions, label: string): Promise<SpectralParts | null> {
+    return this.#threads.run({ matrix, options }, { label });
   }
 
   close(): Promise<void> {
