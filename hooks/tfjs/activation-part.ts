@@ -88,8 +88,11 @@ export class ActivationPart implements FunctionalPart {
     const pool: Pool = { reference: index, inputs, mean: new Float32Array(), measured: null };
     this.#pools.push(pool);
     const { shared, base } = this.#options;
-    const weights = (t: number) => referenceWeights(shared[t], base, reference);
-    const variables = shared.map(({ variable }) => variable);
+    // Adapters are taken out: the reference's task vector is in the matrices.
+    const adapters = shared.flatMap(({ factors }) => factors?.left.variable ?? []);
+    const variables = [...shared.map(({ variable }) => variable), ...adapters];
+    const weights = (t: number) =>
+      t < shared.length ? referenceWeights(shared[t], base, reference) : tf.zerosLike(variables[t]);
     pool.mean = await take(withValues(variables, weights, () => this.#mean(pool)));
   }
 

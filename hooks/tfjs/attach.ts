@@ -18,8 +18,9 @@ import { messageOf } from '../../src/tensors/errors.js';
 import { type NamedTensors, Random } from '../../src/tensors/index.js';
 import type { CalibrationBatch } from './calibration.js';
 import { openInstruments } from './instruments.js';
-import { isLayersModel, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
+import { isLayersModel, isWatched, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
 import { checkReferences, heldByAll, loadReferences, subspaceLimits } from './live-references.js';
+import { checkAdaptedMatrices, checkLora } from './lora-checks.js';
 import { Tap } from './tap.js';
 
 export interface AttachOptions {
@@ -44,6 +45,11 @@ export interface AttachOptions {
    * them: training that goes on from a checkpoint. Defaults to the weights at the time of attaching.
    */
   readonly base?: NamedTensors;
+  /**
+   * of the LoRA adapters among the weights: frozen kernels (`.../kernel`, or `.weight`) with factors A [r, in] and B [out, r] named
+   * `.../lora_A` and `.../lora_B`, or as PEFT names them. `scale` is alpha / r; defaults to 1
+   */
+  readonly lora?: { readonly scale: number };
   /**
    * makes the guard from what the run is and the options that were given (no defaults filled in); defaults to one in
    * this process, see `connectGuard` for one elsewhere
@@ -99,9 +105,13 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
   const config = resolveConfig(given);
   const references = await loadReferences(options.references);
   const held = options.heads === undefined ? heldByAll(references) : undefined;
-  const layout = layoutOf(options.weights, options.heads, held);
+  const layout = layoutOf(options.weights, options.heads, held, options.lora?.scale);
+  checkLora(options.lora, layout);
   const base = options.base ?? (await valuesOf(layout.shared));
   checkReferences(references, layout, base);
+  if (options.base) {
+    await checkAdaptedMatrices(layout, options.base);
+  }
   // A guard that is made elsewhere has its own fingerprint.
   const fingerprint =
     options.guard || config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
@@ -123,7 +133,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
       name: reference.name,
       limits: [
         ...referenceLimits(reference),
-        ...subspaceLimits(reference, config.tap.k),
+        ...subspaceLimits(reference, layout, config.tap.k),
         ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
       ],
     })),
@@ -196,8 +206,8 @@ function madeUpName(): string {
 
 export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage'] {
   const size = (tensors: Layout['shared']) => tensors.reduce((sum, { variable }) => sum + variable.size, 0);
-  const watched = shared.filter(({ trainable }) => trainable);
-  const frozen = shared.filter(({ trainable }) => !trainable);
+  const watched = shared.filter(isWatched);
+  const frozen = shared.filter((tensor) => !isWatched(tensor));
   return {
     matched: watched.length,
     total: shared.length + excluded.length,

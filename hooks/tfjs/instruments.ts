@@ -5,7 +5,7 @@ import type { Reference } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
 import { MergeguardError, type NamedTensors } from '../../src/tensors/index.js';
 import type { Calibration, CalibrationBatch } from './calibration.js';
-import { type Layout, type LiveWeights, nonTrainable } from './layout.js';
+import { isWatched, type Layout, type LiveWeights, nonTrainable } from './layout.js';
 import { openCalibration } from './open-calibration.js';
 import { SelfProber } from './self-probe.js';
 import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
@@ -41,7 +41,7 @@ export interface Instruments {
 /** @throws MergeguardError where nothing is to be watched, or for a calibration batch that does not fit */
 export async function openInstruments(sources: InstrumentSources): Promise<Instruments> {
   const { config, weights, layout, base, references } = sources;
-  const watched = layout.shared.filter(({ trainable }) => trainable);
+  const watched = layout.shared.filter(isWatched);
   if (watched.length === 0) {
     throw new MergeguardError('every shared tensor of the live model is frozen: there is nothing to watch');
   }
@@ -50,6 +50,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
   try {
     const stream = streamOf(config, {
       fingerprint: sources.fingerprint,
+      adapted: watched.filter(({ factors }) => factors !== null).length,
       calibration: calibration && {
         hasActivation: calibration.hasActivation,
         dtype: calibration.inputs.dtype,
@@ -67,14 +68,11 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       base: sources.hasMoved ? base : undefined,
     });
     opened.push(statistics);
-    const tensors = watched.map(
-      ({ name, variable, permutation }, index): SteeredTensor => ({
-        name,
-        variable,
-        transposed: permutation !== null,
-        base: () => statistics.base(index),
-      }),
-    );
+    const tensors = watched.map(({ name, permutation, factors }, t): SteeredTensor => {
+      const { variable, origin } = statistics.taus[t];
+      const isFactor = factors !== null;
+      return { name, variable, transposed: permutation !== null, isFactor, base: () => origin };
+    });
     const prober =
       calibration && config.selfProbe.enabled ? new SelfProber(calibration, tensors, config.selfProbe) : null;
     if (prober) {

@@ -12,6 +12,7 @@ import {
   type NamedTensors,
   permute,
 } from '../../src/tensors/index.js';
+import { isFactorBias, type LiveFactors, liveFactors, sortFactors } from './lora-factors.js';
 
 /** The weights of a live model: a LayersModel, or variables by name (a tfjs path such as `encoder/q/kernel`). */
 export type LiveWeights =
@@ -29,6 +30,13 @@ export interface SharedTensor {
   /** axis order from the variable's layout to the canonical one; null: the same */
   readonly permutation: readonly number[] | null;
   readonly trainable: boolean;
+  /** its LoRA adapter; the matrix itself is frozen then */
+  readonly factors: LiveFactors | null;
+}
+
+/** Whether its task vector may change: it is trained, or adapted. */
+export function isWatched({ trainable, factors }: SharedTensor): boolean {
+  return trainable || factors !== null;
 }
 
 export interface Layout {
@@ -38,34 +46,40 @@ export interface Layout {
   readonly excluded: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** A factor of a LoRA adapter, by the name that PEFT gives it. */
-const LORA_FACTOR = /(^|\.)lora_(embedding_)?[AB](\.|$)/;
+/** The module that PEFT put its own in the place of: `q.base_layer.weight` is `q.weight`. */
+const BASE_LAYER = /([./])base_layer[./]/g;
 
 /**
  * Sorts the live model's weights into shared tensors and what is left out: heads (a name that is, or starts
- * with, one of `heads`), running statistics, what is not float32, weights tied to one already counted.
+ * with, one of `heads`), running statistics, what is not float32, weights tied to one already counted. Factors of LoRA
+ * adapters (`lora_A`, `lora_B`) are no tensors of their own: they go to the matrix that they adapt.
  *
  * @param held tensors that are shared whatever they are called
- * @throws MergeguardError where two weights come to have one canonical name, or where nothing is shared
+ * @param loraScale alpha / r of the adapters
+ * @throws MergeguardError where two weights come to have one canonical name, where nothing is shared, or for adapters
+ * that do not fit
  */
 export function layoutOf(
   weights: LiveWeights,
   heads: readonly string[] = DEFAULT_HEADS,
   held: ReadonlySet<string> = new Set(),
+  loraScale = 1,
 ): Layout {
   const entries = entriesOf(weights);
-  const names = canonicalNames(entries.map((entry) => entry.name));
+  const names = canonicalNames(entries.map(({ name }) => name.replace(BASE_LAYER, '$1')));
+  const sorted = sortFactors(
+    entries.map((entry, index) => ({ ...entry, name: names[index], original: entry.name })),
+  );
+  const isTaskHead = (name: string) => isHead(name, heads) && !held.has(name);
   const shared: SharedTensor[] = [];
   const excluded: { name: string; reason: string }[] = [];
   const seen = new Map<tf.Variable, string>();
-  entries.forEach(({ name: original, variable, trainable }, index) => {
-    const name = names[index];
+  for (const { name, original, variable, trainable } of sorted.others) {
     const tied = seen.get(variable);
-    if (isHead(name, heads) && !held.has(name)) {
+    if (isTaskHead(name)) {
       excluded.push({ name, reason: 'task head' });
-    } else if (LORA_FACTOR.test(name)) {
-      const way = 'save the adapter and compare it with `mergeguard score`';
-      excluded.push({ name, reason: `factor of a LoRA adapter, which is not watched live; ${way}` });
+    } else if (isFactorBias(name)) {
+      excluded.push({ name, reason: 'what an adapter adds to a bias (lora_bias), which is not watched' });
     } else if (isRunningStatistic(name)) {
       excluded.push({ name, reason: 'running statistic, not a parameter' });
     } else if (variable.dtype !== 'float32') {
@@ -74,10 +88,18 @@ export function layoutOf(
       excluded.push({ name, reason: `tied to ${tied}, counted once` });
     } else {
       const { shape, permutation } = canonicalVariable(original, variable.shape);
-      shared.push({ name, shape, variable, permutation, trainable });
+      shared.push({ name, shape, variable, permutation, trainable, factors: null });
       seen.set(variable, name);
     }
-  });
+  }
+  const pairs = new Map([...sorted.pairs].filter(([name]) => !isTaskHead(name)));
+  for (const [name, { A, B }] of sorted.pairs) {
+    if (!pairs.has(name)) {
+      const factors = [A, B].filter((factor) => factor !== null);
+      excluded.push(...factors.map((factor) => ({ name: factor.name, reason: 'task head' })));
+    }
+  }
+  const adapters = liveFactors({ pairs, problems: sorted.problems }, shared, excluded, loraScale);
   if (shared.length === 0) {
     throw new MergeguardError(
       listProblems(
@@ -86,10 +108,17 @@ export function layoutOf(
       ),
     );
   }
-  return { shared, excluded };
+  return {
+    shared: shared.map((tensor) => ({ ...tensor, factors: adapters.get(tensor.name) ?? null })),
+    excluded,
+  };
 }
 
-/** The shared tensors' values on the host in canonical layout: what bases and references are made of. */
+/**
+ * The shared tensors' values on the host in canonical layout: what bases and references are made of. Of a matrix with a
+ * LoRA adapter it is the frozen matrix alone, the base's: references of adapted models are made from the adapter as PEFT
+ * saves it, by `mergeguard reference make`.
+ */
 export async function sharedWeights(weights: LiveWeights, heads?: readonly string[]): Promise<NamedTensors> {
   return valuesOf(layoutOf(weights, heads).shared);
 }

@@ -6,7 +6,7 @@ import {
   type NamedTensors,
   shapesOf,
 } from '../../src/tensors/index.js';
-import type { Layout } from './layout.js';
+import { isWatched, type Layout } from './layout.js';
 
 /** References, files read. @throws MergeguardError where two have one name */
 export async function loadReferences(given: readonly (string | Reference)[]): Promise<Reference[]> {
@@ -40,17 +40,23 @@ export function checkReferences(references: readonly Reference[], layout: Layout
   }
 }
 
-/** Subspaces of different width do not compare. */
-export function subspaceLimits({ subspaces, tensors }: Reference, k: number): string[] {
-  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
-  const narrow = [...subspaces].filter(
-    ([name, subspace]) => subspace.k !== Math.min(k, ...(shapes.get(name) ?? [])),
-  );
-  if (narrow.length === 0) {
+/** Subspaces of different width do not compare. Those of a matrix with an adapter are at most as wide as its rank. */
+export function subspaceLimits({ subspaces }: Reference, { shared }: Layout, k: number): string[] {
+  const others: string[] = [];
+  let common = k;
+  for (const { name, shape, factors } of shared.filter(isWatched)) {
+    const stored = subspaces.get(name);
+    const rank = factors?.rank ?? k;
+    if (stored && stored.k !== Math.min(k, rank, ...shape)) {
+      others.push(`${name}: ${stored.k}${rank < k ? `, and its adapter here has rank ${rank}` : ''}`);
+      common = Math.min(common, rank);
+    }
+  }
+  if (others.length === 0) {
     return [];
   }
-  const [name, subspace] = narrow[0];
+  const way = common < k ? `and set tap.k = ${common}` : 'or set tap.k';
   return [
-    `the subspaces of ${narrow.length} matrices have another width than tap.k = ${k} asks for (${name}: ${subspace.k}): subspace metrics are null; make the reference again with k = ${k}, or set tap.k`,
+    `the subspaces of ${others.length} matrices have another width than tap.k = ${k} asks for (${others[0]}): subspace metrics are null; make the reference again with k = ${common}, ${way}`,
   ];
 }

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { SPECTRUM_LENGTH, type SpectralParts } from '../../src/spectral/index.js';
 import { MergeguardError } from '../../src/tensors/index.js';
-import type { Decomposer } from './decomposer.js';
+import type { DecomposedMatrix, Decomposer } from './decomposer.js';
+import { WorkerDecomposer } from './worker-decomposer.js';
 
 const FLOAT32_EPSILON = 2 ** -23;
 
@@ -36,16 +37,22 @@ const TF_DOUBLE = 2;
 
 /**
  * libtensorflow's `Svd`, in float64 since float32 loses the bottom subspace. It blocks the training's thread, 0.5 s for
- * 3072 x 768 on a CPU core: for a GPU only, where it is quick.
+ * 3072 x 768 on a CPU core: for a GPU only, where it is quick. Products of thin factors go to a worker thread all the same.
  */
 export class NativeDecomposer implements Decomposer {
+  /** starts its thread when it is needed */
+  readonly #worker = new WorkerDecomposer();
+
   /** Null where the active backend is not libtensorflow's, or uses no GPU. */
   static open(): NativeDecomposer | null {
     const isNative = tf.getBackend() === 'tensorflow';
     return isNative && native().isUsingGpuDevice ? new NativeDecomposer() : null;
   }
 
-  async parts(matrix: tf.Tensor2D, k: number, label: string): Promise<SpectralParts | null> {
+  async parts(matrix: DecomposedMatrix, k: number, label: string): Promise<SpectralParts | null> {
+    if (!(matrix instanceof tf.Tensor)) {
+      return this.#worker.parts(matrix, k, label);
+    }
     const [rows, columns] = matrix.shape;
     const n = Math.min(rows, columns);
     const width = Math.min(k, n);
@@ -66,11 +73,17 @@ export class NativeDecomposer implements Decomposer {
     return partsOf({ rows, columns, width, values, left, right, bottom }, label);
   }
 
-  async rehearse(matrix: tf.Tensor2D): Promise<void> {
-    await this.parts(matrix, 1, 'a rehearsal');
+  async rehearse(matrix: DecomposedMatrix): Promise<void> {
+    if (matrix instanceof tf.Tensor) {
+      await this.parts(matrix, 1, 'a rehearsal');
+    } else {
+      await this.#worker.rehearse(matrix);
+    }
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.#worker.close();
+  }
 }
 
 function native(): NativeBackend {

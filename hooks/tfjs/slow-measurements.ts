@@ -42,7 +42,7 @@ function openSpectral({ stream, references, statistics, config }: MeasurementSou
   }
   return new SpectralSweep(tensors, references, {
     k: config.tap.k,
-    base: (tensor) => statistics.base(tensor),
+    taus: statistics.taus,
     decomposer: NativeDecomposer.open() ?? new WorkerDecomposer(),
   });
 }
@@ -63,7 +63,7 @@ async function openFunctional({
   const { samples } = config.functional;
   const parts: FunctionalPart[] = [];
   try {
-    if (stream.gradientKind === 'calibration') {
+    if (stream.gradientKind === 'calibration' && statistics.gradients) {
       const variables = statistics.layout.tensors.map(({ variable }) => variable);
       const options = { samples, variables, nonTrainable };
       parts.push(new CalibrationGradientPart(calibration, statistics.gradients, options));

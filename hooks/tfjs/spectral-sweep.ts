@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { PAIR, PAIR_WIDTH, SIDE, SIDE_WIDTH } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
-import type { Decomposer } from './decomposer.js';
+import type { DecomposedMatrix, Decomposer } from './decomposer.js';
 import type { SharedTensor } from './layout.js';
+import type { LiveTau } from './live-tau.js';
 import type { Pieces } from './slow-task.js';
 import { type SpectralCells, spectralCells } from './spectral-cells.js';
 import type { TickStatistics } from './statistics.js';
@@ -13,7 +14,7 @@ import type { TickStatistics } from './statistics.js';
  */
 export class SpectralSweep implements Pieces {
   readonly #tensors: readonly SharedTensor[];
-  readonly #base: (tensor: number) => tf.Tensor;
+  readonly #taus: readonly LiveTau[];
   readonly #references: readonly Reference[];
   readonly #k: number;
   readonly #decomposer: Decomposer;
@@ -25,11 +26,11 @@ export class SpectralSweep implements Pieces {
   constructor(
     tensors: readonly SharedTensor[],
     references: readonly Reference[],
-    options: { k: number; base: (tensor: number) => tf.Tensor; decomposer: Decomposer },
+    options: { k: number; taus: readonly LiveTau[]; decomposer: Decomposer },
   ) {
     this.#tensors = tensors;
     this.#references = references;
-    this.#base = options.base;
+    this.#taus = options.taus;
     this.#k = options.k;
     this.#decomposer = options.decomposer;
     this.#matrices = [...tensors.keys()].filter((t) => tensors[t].shape.length === 2);
@@ -47,29 +48,29 @@ export class SpectralSweep implements Pieces {
     const t = this.#matrices[this.#next];
     this.#next = (this.#next + 1) % this.#matrices.length;
     const tensor = this.#tensors[t];
-    const parts = await this.#decomposer.parts(this.#matrix(t, this.#base(t)), this.#k, tensor.name);
+    const parts = await this.#decomposer.parts(this.#taus[t].canonical(), this.#k, tensor.name);
     return () => {
       this.#cells.set(t, spectralCells(tensor, parts, this.#references, step));
     };
   }
 
-  /** With the largest matrix, and the weights for a task vector: at the base that is zero, and zeros are quick. */
+  /** With the matrix of which most is read back. */
   async rehearse(): Promise<number> {
-    const sizes = this.#matrices.map((t) => this.#tensors[t].variable.size);
+    const sizes = this.#matrices.map((t) => readBack(this.#tensors[t]));
     const largest = this.#matrices[sizes.indexOf(Math.max(...sizes))];
-    const zeros = tf.zerosLike(this.#tensors[largest].variable);
-    const matrix = this.#matrix(largest, zeros);
-    zeros.dispose();
-    await this.#decomposer.rehearse(matrix);
+    await this.#decomposer.rehearse(this.#stand(largest));
     return 1;
   }
 
-  /** A matrix' weights minus an origin, on the device, [out, in]. */
-  #matrix(t: number, origin: tf.Tensor): tf.Tensor2D {
-    const { variable, permutation } = this.#tensors[t];
+  /** The weights stand for a task matrix: at the base that is zero, and zeros are quick. */
+  #stand(t: number): DecomposedMatrix {
+    const { variable, permutation, factors } = this.#tensors[t];
+    if (factors !== null) {
+      return this.#taus[t].canonical();
+    }
     return tf.tidy(() => {
-      const tau = tf.sub(variable, origin) as tf.Tensor2D;
-      return permutation ? (tf.transpose(tau, [...permutation]) as tf.Tensor2D) : tau;
+      const copy = tf.sub(variable, tf.zerosLike(variable)) as tf.Tensor2D;
+      return permutation ? (tf.transpose(copy, [...permutation]) as tf.Tensor2D) : copy;
     });
   }
 
@@ -100,4 +101,9 @@ export class SpectralSweep implements Pieces {
   close(): Promise<void> {
     return this.#decomposer.close();
   }
+}
+
+/** Numbers of a matrix that are read back to decompose it. */
+function readBack({ variable, shape, factors }: SharedTensor): number {
+  return factors === null ? variable.size : factors.rank * (shape[0] + shape[1]);
 }

@@ -14,6 +14,7 @@ import type { NamedTensors } from '../../src/tensors/index.js';
 import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
+import { type LiveTau, liveTau } from './live-tau.js';
 import { referenceSides } from './reference-sides.js';
 import { ReferenceMemory, ReferenceVectors } from './reference-vectors.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
@@ -46,18 +47,20 @@ const ROWS_PER_REFERENCE = 4;
  * operations a chunk and reference (O(R D) time for D parameters), about ten a matrix, and one read.
  */
 export class DeviceStatistics {
-  readonly gradients: GradientAverage;
+  /** null where gradients are never measured */
+  readonly gradients: GradientAverage | null;
   readonly layout: FlatLayout;
+  /** live task vectors, by tensor */
+  readonly taus: readonly LiveTau[];
   readonly #references: readonly Reference[];
   readonly #recipe: GradientRecipe;
   readonly #unmeasured: PairStatistics['absent'];
-  /** by tensor, in the variables' layout */
-  readonly #base: readonly tf.Tensor[];
-  readonly #taus: readonly ReferenceVectors[];
+  readonly #referenceTaus: readonly ReferenceVectors[];
   readonly #referenceGradients: readonly (ReferenceVectors | null)[];
   /** [R, T, 5] of SIDE: the same in every tick */
   readonly #referenceSides: Float32Array;
-  readonly #trackers: { readonly tensor: number; readonly tracker: SubspaceTracker }[];
+  /** by tensor, in their order */
+  readonly #trackers: ReadonlyMap<number, SubspaceTracker>;
 
   constructor(
     tensors: readonly SharedTensor[],
@@ -78,20 +81,29 @@ export class DeviceStatistics {
     },
   ) {
     this.layout = new FlatLayout(tensors, options.chunk);
-    this.gradients = new GradientAverage(this.layout, options.gradientDecay);
+    this.gradients =
+      options.unmeasured.gradient === undefined
+        ? new GradientAverage(this.layout, options.gradientDecay)
+        : null;
     this.#references = references;
     this.#recipe = options.recipe;
     this.#unmeasured = options.unmeasured;
     // Clones share the memory of the base's weights; the optimiser's first step gives the variables their own.
-    this.#base = tensors.map((tensor) => {
+    this.taus = tensors.map((tensor) => {
       const value = options.base?.get(tensor.name);
       const { variable } = tensor;
-      return tf.keep(value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone());
+      return liveTau(tensor, () =>
+        value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone(),
+      );
     });
     const memory = new ReferenceMemory(options.referenceBytes);
-    this.#taus = references.map((reference) => this.#vectors(memory, (tensor) => tauOf(reference, tensor)));
+    this.#referenceTaus = references.map((reference) =>
+      this.#vectors(memory, (tensor) => tauOf(reference, tensor)),
+    );
     this.#referenceGradients = references.map(({ gradient }) =>
-      gradient ? this.#vectors(memory, (tensor) => gradient.get(tensor.name) ?? null) : null,
+      gradient && this.gradients
+        ? this.#vectors(memory, (tensor) => gradient.get(tensor.name) ?? null)
+        : null,
     );
     this.#referenceSides = referenceSides(tensors, references);
     this.#trackers = makeTrackers(tensors, references, options);
@@ -114,13 +126,8 @@ export class DeviceStatistics {
   /** Names of the references that are copied to the device for every tick, since it has no room for them. */
   get onHost(): string[] {
     return this.#references
-      .filter((_, r) => this.#taus[r].isOnHost || this.#referenceGradients[r]?.isOnHost)
+      .filter((_, r) => this.#referenceTaus[r].isOnHost || this.#referenceGradients[r]?.isOnHost)
       .map(({ name }) => name);
-  }
-
-  /** The base's value of a tensor in the variable's layout; not to be disposed. */
-  base(tensor: number): tf.Tensor {
-    return this.#base[tensor];
   }
 
   /**
@@ -129,38 +136,49 @@ export class DeviceStatistics {
    */
   measure(extra: tf.Tensor1D): tf.Tensor1D {
     return tf.tidy(() => {
-      const pieces: tf.Tensor1D[] = [this.gradients.counters()];
-      const taus = this.layout.tensors.map(({ variable }, t) => tf.sub(variable, this.#base[t]));
-      this.layout.chunks.forEach((chunk, c) => {
+      // Nothing folded.
+      const counters = this.gradients?.counters() ?? tf.tensor1d([1, 0, 0]);
+      const sums: tf.Tensor1D[] = [];
+      const subspaces: tf.Tensor1D[] = [];
+      for (const c of this.layout.chunks.keys()) {
         // A chunk's temporaries are as large as itself, several for each reference: given back before the next.
-        const sums = tf.tidy(() => {
-          const tau = this.layout.join(chunk, (t) => taus[t]);
-          return this.layout.tensorSums(c, this.#rows(c, tau));
-        });
-        pieces.push(tf.reshape(sums, [sums.size]));
-      });
-      const subspaces = this.#trackers.flatMap(({ tensor, tracker }) =>
-        tracker.measure(taus[tensor] as tf.Tensor2D),
-      );
-      return tf.keep(tf.concat([...pieces, ...subspaces, extra]));
+        const measured = tf.tidy(() => this.#measureChunk(c));
+        sums.push(measured.sums);
+        subspaces.push(...measured.subspaces);
+      }
+      return tf.keep(tf.concat([counters, ...sums, ...subspaces, extra]));
     });
+  }
+
+  #measureChunk(c: number): { sums: tf.Tensor1D; subspaces: tf.Tensor1D[] } {
+    const chunk = this.layout.chunks[c];
+    const taus = new Map(chunk.tensors.map((t) => [t, this.taus[t].dense()]));
+    const sums = tf.tidy(() => {
+      const tau = this.layout.join(chunk, (t) => taus.get(t)!);
+      return this.layout.tensorSums(c, this.#rows(c, tau));
+    });
+    const subspaces = chunk.tensors.flatMap(
+      (t) => this.#trackers.get(t)?.measure(this.taus[t].matrix(taus.get(t)!)) ?? [],
+    );
+    return { sums: tf.reshape(sums, [sums.size]), subspaces };
   }
 
   #rows(c: number, tau: tf.Tensor1D): tf.Tensor1D[] {
     const sums = (vector: tf.Tensor) => this.layout.blockSums(vector as tf.Tensor1D);
-    const gradient = this.gradients.average(c);
-    const rows = [sums(tf.square(tau)), sums(tf.square(gradient))];
+    const ofTau = sums(tf.square(tau));
+    const none = tf.fill(ofTau.shape, Number.NaN) as tf.Tensor1D;
+    const gradient = this.gradients?.average(c) ?? null;
+    const rows = [ofTau, gradient ? sums(tf.square(gradient)) : none];
     const compare = (one: tf.Tensor1D, vectors: ReferenceVectors) => {
       const other = vectors.chunk(c);
       return [sums(tf.mul(one, other)), sums(tf.squaredDifference(one, other))];
     };
     this.#references.forEach((_, r) => {
-      rows.push(...tf.tidy(() => compare(tau, this.#taus[r])));
+      rows.push(...tf.tidy(() => compare(tau, this.#referenceTaus[r])));
       const otherGradient = this.#referenceGradients[r];
-      if (otherGradient) {
+      if (gradient && otherGradient) {
         rows.push(...tf.tidy(() => compare(gradient, otherGradient)));
       } else {
-        const none = tf.fill(rows[0].shape, Number.NaN) as tf.Tensor1D;
         rows.push(none, none);
       }
     });
@@ -193,7 +211,7 @@ export class DeviceStatistics {
       });
       at += (LIVE_ROWS + count * ROWS_PER_REFERENCE) * width;
     }
-    for (const { tensor: t, tracker } of this.#trackers) {
+    for (const [t, tracker] of this.#trackers) {
       const overlaps = tracker.finish(values.subarray(at, at + tracker.size));
       at += tracker.size;
       live[t * SIDE_WIDTH + SIDE.leftK] = tracker.k;
@@ -220,7 +238,7 @@ export class DeviceStatistics {
         ref: this.#referenceSides.slice(),
         gradient: folded ? this.#recipe : null,
         referenceGradients: this.#references.map(({ gradientRecipe }) => gradientRecipe),
-        absent: { ...this.#unmeasured, ...(folded ? {} : { gradient: NO_GRADIENT[this.#recipe.kind] }) },
+        absent: { ...(folded ? {} : { gradient: NO_GRADIENT[this.#recipe.kind] }), ...this.#unmeasured },
         referenceAbsent: this.#references.map(() => ({})),
         measuredAt: isOlder ? { gradient: gradientStep } : {},
         functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
@@ -229,14 +247,10 @@ export class DeviceStatistics {
   }
 
   dispose(): void {
-    tf.dispose([...this.#base]);
-    for (const vectors of [...this.#taus, ...this.#referenceGradients]) {
-      vectors?.dispose();
+    const vectors = [...this.#referenceTaus, ...this.#referenceGradients];
+    for (const each of [...this.taus, ...vectors, ...this.#trackers.values(), this.gradients]) {
+      each?.dispose();
     }
-    for (const { tracker } of this.#trackers) {
-      tracker.dispose();
-    }
-    this.gradients.dispose();
     this.layout.dispose();
   }
 }
@@ -245,8 +259,8 @@ function makeTrackers(
   tensors: readonly SharedTensor[],
   references: readonly Reference[],
   options: { k: number; powerIterations: number },
-): { tensor: number; tracker: SubspaceTracker }[] {
-  const trackers: { tensor: number; tracker: SubspaceTracker }[] = [];
+): Map<number, SubspaceTracker> {
+  const trackers = new Map<number, SubspaceTracker>();
   tensors.forEach(({ name, variable, permutation }, tensor) => {
     if (variable.rank !== 2) {
       return;
@@ -266,7 +280,7 @@ function makeTrackers(
         iterations: options.powerIterations,
         seed: name,
       });
-      trackers.push({ tensor, tracker });
+      trackers.set(tensor, tracker);
     }
   });
   return trackers;

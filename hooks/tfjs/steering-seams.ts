@@ -38,6 +38,12 @@ export interface SteeringSeamsOptions {
   readonly plainFirst: boolean;
 }
 
+/** For an alert. */
+export interface SteeringWarning {
+  readonly title: string;
+  readonly text: string;
+}
+
 interface AtWork<T extends Term = Term> {
   readonly term: T;
   readonly failOpen: FailOpen;
@@ -57,29 +63,33 @@ export class SteeringSeams {
 
   /**
    * Replaces the terms in force from `step` on.
-   * @returns what can't be followed, a sentence each
+   * @returns what can't be followed, or not on every tensor
    */
-  follow(order: SteeringOrder, step: number): string[] {
+  follow(order: SteeringOrder, step: number): SteeringWarning[] {
     this.#stop();
     const { context } = this.#options;
-    const problems: string[] = [];
+    const warnings: SteeringWarning[] = [];
+    const refuse = (text: string) => warnings.push({ title: 'A steering term can not be followed', text });
     for (const { term: name, strength, parameters } of order.terms) {
       const info = TERMS.find((candidate) => candidate.name === name);
       if (!info) {
-        problems.push(`unknown term ${name}; known are ${TERMS.map((term) => term.name).join(', ')}`);
+        refuse(`unknown term ${name}; known are ${TERMS.map((term) => term.name).join(', ')}`);
       } else if (info.needs.includes('references') && context.rightSubspaces.length === 0) {
-        problems.push(`${name} needs references, and there are none; scale_jitter works without`);
+        refuse(`${name} needs references, and there are none; scale_jitter works without`);
       } else {
         try {
           const term = info.start({ ...parameters, strength }, context);
           this.#active.push({ term, failOpen: this.#failOpen(`The term ${name}`) });
+          if (term.kind === 'gradient' && term.leavesOut !== null) {
+            warnings.push({ title: 'A steering term acts on a part of the model', text: term.leavesOut });
+          }
         } catch (error) {
-          problems.push(`${name}: ${error instanceof Error ? error.message : error}`);
+          refuse(`${name}: ${error instanceof Error ? error.message : error}`);
         }
       }
     }
     this.#until = order.lifetimeSteps === null ? Number.POSITIVE_INFINITY : step + order.lifetimeSteps;
-    return problems;
+    return warnings;
   }
 
   /** Ends terms whose lifetime is over. */

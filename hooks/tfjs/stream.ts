@@ -12,6 +12,8 @@ export interface StreamSources {
     /** data type of its inputs */
     readonly dtype: string;
   } | null;
+  /** watched matrices with a LoRA adapter; defaults to 0 */
+  readonly adapted?: number;
   /** what scores are predicted with, where the guard is in this process */
   readonly fingerprint: Fingerprint | null;
 }
@@ -19,10 +21,10 @@ export interface StreamSources {
 /** What a run's statistics will have: the guard holds the fingerprint against it. */
 export type Stream = Required<Pick<RunSetup, 'unmeasured' | 'gradientKind'>>;
 
-/** @throws MergeguardError where the configuration asks for gradients on calibration samples that can't be taken */
+/** @throws MergeguardError where the configuration asks for gradients that can't be taken */
 export function streamOf(
   { slow, functional, gradient }: Pick<GuardConfig, 'slow' | 'functional' | 'gradient'>,
-  { calibration, fingerprint }: StreamSources,
+  { calibration, fingerprint, adapted = 0 }: StreamSources,
 ): Stream {
   const unmeasured: Stream['unmeasured'] = {};
   if (!slow.enabled) {
@@ -44,6 +46,14 @@ export function streamOf(
   if (gradient.kind === 'calibration' && obstacle !== null) {
     throw new MergeguardError(
       `gradient.kind is "calibration", but ${obstacle}; give a calibration batch, or set gradient.kind to ema`,
+    );
+  }
+  if (adapted > 0) {
+    unmeasured.gradient = `${adapted} watched ${adapted === 1 ? 'matrix has a LoRA adapter' : 'matrices have LoRA adapters'}: the factors have gradients, the matrices themselves have none`;
+  }
+  if (gradient.kind === 'calibration' && unmeasured.gradient !== undefined) {
+    throw new MergeguardError(
+      `gradient.kind is "calibration", but ${unmeasured.gradient}; set gradient.kind to auto`,
     );
   }
   const wanted = gradient.kind === 'auto' ? fingerprint?.gradientKinds.live : gradient.kind;

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Matrix } from 'ml-matrix';
 import { Random } from '../../src/tensors/random.js';
 import { type Ritz, rowsOf, solveRitz, squaredOverlap, symmetricAt } from './ritz.js';
+import type { TaskMatrix } from './task-matrix.js';
 
 /** Reference subspaces of one matrix, in the layout of the stored variable [rows, columns]. */
 export interface StoredSubspace {
@@ -89,17 +90,17 @@ export class SubspaceTracker {
   }
 
   /** Products with the live task matrix, flattened for the tick's read. Call it inside tf.tidy. */
-  measure(matrix: tf.Tensor2D): tf.Tensor1D[] {
+  measure(matrix: TaskMatrix): tf.Tensor1D[] {
     let basis = this.#basis;
     for (let round = 1; round < this.#rounds; round++) {
-      const next = tf.matMul(matrix, tf.matMul(matrix, basis), true, false);
+      const next = matrix.transposedTimes(matrix.times(basis));
       // Columns brought to length one: the products shrink by the square of a small task vector each time.
       // A task vector of zeros leaves the basis as it is.
       const length = tf.norm(next, 2, 0, true);
       basis = tf.where(tf.greater(length, 0), tf.divNoNan(next, length), basis) as tf.Tensor2D;
     }
-    const product = tf.matMul(matrix, basis);
-    const image: tf.Tensor2D = tf.keep(tf.matMul(matrix, product, true, false));
+    const product = matrix.times(basis);
+    const image: tf.Tensor2D = tf.keep(matrix.transposedTimes(product));
     if (basis !== this.#basis) {
       this.#replaceBasis(basis);
     }

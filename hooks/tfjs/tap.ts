@@ -60,8 +60,8 @@ export class Tap {
     this.#steering = steering;
     this.#subscription = guard.events.subscribe((event) => {
       if (event.event === 'steer') {
-        for (const problem of steering.follow(event, this.#step)) {
-          this.#warn('A steering term can not be followed', problem);
+        for (const { title, text } of steering.follow(event, this.#step)) {
+          this.#warn(title, text);
         }
       }
     });
@@ -69,10 +69,10 @@ export class Tap {
 
   /** What there is to do in this run. */
   #activities(): Activity[] {
-    const { stream, prober, measurements } = this.#parts.instruments;
+    const { stream, statistics, prober, measurements } = this.#parts.instruments;
     const activities = SlowLane.activities(measurements);
     activities.push('tick');
-    if (stream.gradientKind === 'ema') {
+    if (stream.gradientKind === 'ema' && statistics.gradients) {
       activities.push('fold');
     }
     if (prober) {
@@ -89,11 +89,13 @@ export class Tap {
   /** Measures what everything costs here, before training starts, and wraps the optimiser. */
   async start(): Promise<void> {
     const { gradients } = this.#parts.instruments.statistics;
-    gradients.rehearse();
-    this.#budget.expect(
-      'fold',
-      timed(() => gradients.rehearse()),
-    );
+    if (gradients) {
+      gradients.rehearse();
+      this.#budget.expect(
+        'fold',
+        timed(() => gradients.rehearse()),
+      );
+    }
     await this.#ticker.rehearse();
     await this.#slow.rehearse();
     this.#unwrap = wrapOptimizer(this.#parts.optimizer, {
@@ -178,12 +180,13 @@ export class Tap {
     this.#foldedAt = this.#step;
     const { config, instruments } = this.#parts;
     const { foldStride } = config.tap;
-    if (instruments.stream.gradientKind === 'calibration') {
+    const { gradients: average } = instruments.statistics;
+    if (average === null || instruments.stream.gradientKind === 'calibration') {
       return;
     }
     if (foldStride === 'auto' ? this.#budget.affords('fold') : this.#step % foldStride === 0) {
       this.#folding.run(() => {
-        const ms = timed(() => instruments.statistics.gradients.fold(gradients, this.#step));
+        const ms = timed(() => average.fold(gradients, this.#step));
         this.#budget.spend('fold', ms);
       });
     }

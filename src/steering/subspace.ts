@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
+import { MergeguardError } from '../tensors/errors.js';
 import type { GradientTerm, SteeredTensor, SteeringContext, TermInfo } from './term.js';
 
 const parameters = z
@@ -28,9 +29,14 @@ export const subspace: TermInfo = {
   parameters,
   start(options, context): GradientTerm {
     const { strength, mode } = parameters.parse(options);
+    const leavesOut = adaptedMatrices(context);
     const projectors = projectorsOf(context);
+    if (leavesOut !== null && projectors.length === 0) {
+      throw new MergeguardError(`it ${leavesOut}, and there is no other; scale_jitter acts on them`);
+    }
     return {
       kind: 'gradient',
+      leavesOut: leavesOut && `subspace ${leavesOut}`,
       additions() {
         const additions: tf.NamedTensorMap = {};
         for (const { tensor, right, references } of projectors) {
@@ -50,6 +56,18 @@ export const subspace: TermInfo = {
   },
 };
 
+/** Its gradient is that of a matrix; of one with a LoRA adapter only the factors are trained. */
+function adaptedMatrices({ tensors, rightSubspaces }: SteeringContext): string | null {
+  const adapted = tensors.filter(
+    ({ name, isFactor }) => isFactor && rightSubspaces.some((byName) => byName.has(name)),
+  );
+  if (adapted.length === 0) {
+    return null;
+  }
+  const more = adapted.length > 1 ? ` and ${adapted.length - 1} more` : '';
+  return `does not act on matrices with a LoRA adapter (${adapted[0]!.name}${more})`;
+}
+
 /** For each matrix that a reference has a subspace of: all V side by side [in, sum of k], kept on the device. */
 function projectorsOf({ tensors, rightSubspaces }: SteeringContext): {
   tensor: SteeredTensor;
@@ -57,7 +75,7 @@ function projectorsOf({ tensors, rightSubspaces }: SteeringContext): {
   references: number;
 }[] {
   const projectors = [];
-  for (const tensor of tensors) {
+  for (const tensor of tensors.filter(({ isFactor }) => !isFactor)) {
     const found = rightSubspaces.map((byName) => byName.get(tensor.name)).filter((v) => v !== undefined);
     if (found.length > 0) {
       const right = tf.tidy(() =>

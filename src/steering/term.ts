@@ -5,14 +5,16 @@ import type { Random } from '../tensors/random.js';
 /** What a term needs beside the live weights and the base. */
 export type TermNeed = 'references' | 'loss function';
 
-/** One watched tensor of the live model, as the hook keeps it. */
+/** One watched tensor of the live model, as the hook keeps it: its task vector is proportional to variable - base. */
 export interface SteeredTensor {
   /** canonical */
   readonly name: string;
   readonly variable: tf.Variable;
-  /** the variable holds a matrix as [in, out], canonical matrices are [out, in] */
+  /** the variable holds a matrix as [in, out], canonical matrices are [out, in]; of a factor, the matrix that it is for */
   readonly transposed: boolean;
-  /** the base's value in the variable's own layout; the hook's, not to be disposed */
+  /** the variable is a factor of the tensor's LoRA adapter, and the base zeros of its shape */
+  readonly isFactor: boolean;
+  /** the variable's value where the task vector is zero, in its own layout; the hook's, not to be disposed */
   base(): tf.Tensor;
 }
 
@@ -33,6 +35,8 @@ export interface LossGradients {
 /** Changes the gradients that the optimiser will see. */
 export interface GradientTerm {
   readonly kind: 'gradient';
+  /** what it does not act on and why, a sentence; null: it acts on all that it is for */
+  readonly leavesOut: string | null;
   /** what to add to the gradient of each variable, by the variable's name; called inside tf.tidy */
   additions(): tf.NamedTensorMap;
   dispose(): void;

@@ -106,6 +106,7 @@ function transformer({ width, depth }: (typeof MODELS)[number]): SharedTensor[] 
       shape: isMatrix ? [stored[1], stored[0]] : stored,
       variable: tf.tidy(() => tf.variable(tf.randomNormal(stored, 0, 0.02))),
       permutation: isMatrix ? [1, 0] : null,
+      factors: null,
       trainable: true,
     });
   };

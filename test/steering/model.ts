@@ -39,7 +39,7 @@ export function makeModel(stored: readonly Stored[] = STORED, seed = 1): Model {
     const start = tf.tidy(() => tf.add(base[index], draw(shape, 0.01)));
     const variable = tf.variable(start);
     start.dispose();
-    return { name, variable, transposed, base: () => base[index].clone() };
+    return { name, variable, transposed, isFactor: false, base: () => base[index].clone() };
   });
   const start = draw([3], 1);
   const head = tf.variable(start);

@@ -62,6 +62,7 @@ describe('atScale', () => {
           name: 'x',
           variable,
           transposed: false,
+          isFactor: false,
           base: () => tf.ones([7]),
         };
         const before = bitsOf([variable]);

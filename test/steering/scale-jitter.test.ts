@@ -125,7 +125,13 @@ describe('when and where it acts', () => {
   /** The scales of the next evaluations: what becomes of a weight of 1 beside a base of 0. */
   function scalesOf(options: Record<string, unknown>, seed: number, count: number): number[] {
     const variable = tf.tidy(() => tf.variable(tf.scalar(1)));
-    const tensor: SteeredTensor = { name: 'x', variable, transposed: false, base: () => tf.scalar(0) };
+    const tensor: SteeredTensor = {
+      name: 'x',
+      variable,
+      transposed: false,
+      isFactor: false,
+      base: () => tf.scalar(0),
+    };
     const context = { tensors: [tensor], rightSubspaces: [], random: new Random('jitter', seed) };
     const term = scaleJitter.start({ strength: 1, ...options }, context) as LossTerm;
     const scales = Array.from({ length: count }, () => {

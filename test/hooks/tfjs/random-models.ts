@@ -78,7 +78,7 @@ export function sharedTensors(shapes: Shapes, values: NamedTensors): SharedTenso
   return Object.entries(shapes).map(([path, stored]) => {
     const { name, shape, permutation } = canonicalVariable(path, stored);
     const variable = tf.variable(tf.zeros([...stored]));
-    const tensor = { name, shape, variable, permutation, trainable: true };
+    const tensor = { name, shape, variable, permutation, trainable: true, factors: null };
     assign(tensor, values.get(name)!);
     return tensor;
   });

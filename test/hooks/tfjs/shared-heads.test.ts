@@ -58,19 +58,4 @@ describe('what is called like a head', () => {
     });
     await expect(attaching).rejects.toThrow('lm_head.weight');
   });
-
-  it('factors of an adapter are left out, with the way to compare it', async () => {
-    const weights = {
-      'layer.weight': tf.variable(tf.ones([2, 3])),
-      'layer.lora_A.weight': tf.variable(tf.ones([1, 3])),
-      'layer.lora_B.weight': tf.variable(tf.ones([2, 1])),
-    };
-    const guard = await attach(tf.train.sgd(0), { weights, references: [], config });
-    const log = eventLog(guard);
-    await guard.detach();
-    const { excluded, matched } = log.of('hello')[0].coverage;
-    expect(matched).toBe(1);
-    expect(excluded.map(({ name }) => name)).toEqual(['layer.lora_A.weight', 'layer.lora_B.weight']);
-    expect(excluded[0].reason).toContain('mergeguard score');
-  });
 });

@@ -73,7 +73,7 @@ function bothWays({
   assignAll(tensors, live);
   if (liveGradient) {
     const gradients = gradientMap(tensors, gradient);
-    statistics.gradients.fold(gradients, 1);
+    statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
   }
   const device = complete(settle(statistics));
@@ -223,7 +223,7 @@ describe('what is missing or not finite', () => {
     change(live);
     assignAll(tensors, live);
     const gradients = gradientMap(tensors, randomTensors(SHAPES, 0.01, 'gradient'));
-    statistics.gradients.fold(gradients, 1);
+    statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
     const result = complete(settle(statistics, 3));
     disposeAll(statistics, tensors);
@@ -321,9 +321,9 @@ describe('device memory', () => {
     settle(statistics, 2);
     const working = tf.memory().numTensors;
     const gradients = gradientMap(tensors, base);
-    statistics.gradients.fold(gradients, 1);
+    statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
-    statistics.gradients.rehearse();
+    statistics.gradients!.rehearse();
     settle(statistics, 5);
     expect(tf.memory().numTensors).toBe(working);
     statistics.dispose();

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { Matrix, SVD } from 'ml-matrix';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SubspaceTracker } from '../../../hooks/tfjs/subspace-tracker.js';
+import { denseMatrix } from '../../../hooks/tfjs/task-matrix.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { Random } from '../../../src/tensors/index.js';
 
@@ -55,7 +56,7 @@ class Bench {
   tick(matrix: Matrix) {
     const values = tf.tidy(() => {
       const tensor = tf.tensor2d(Float32Array.from(matrix.to1DArray()), [matrix.rows, matrix.columns]);
-      return tf.concat(this.tracker.measure(tensor)).dataSync() as Float32Array;
+      return tf.concat(this.tracker.measure(denseMatrix(tensor))).dataSync() as Float32Array;
     });
     expect(values).toHaveLength(this.tracker.size);
     const [overlap, none] = this.tracker.finish(values);
