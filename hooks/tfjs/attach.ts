@@ -103,7 +103,7 @@ export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise
 async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const given = typeof options.config === 'string' ? readOptions(options.config) : (options.config ?? {});
   const config = resolveConfig(given);
-  const references = await loadReferences(options.references);
+  const references = await loadReferences(options.references, config.tap.k);
   const held = options.heads === undefined ? heldByAll(references) : undefined;
   const layout = layoutOf(options.weights, options.heads, held, options.lora?.scale);
   checkLora(options.lora, layout);

@@ -7,12 +7,17 @@ import {
   shapesOf,
 } from '../../src/tensors/index.js';
 import { isWatched, type Layout } from './layout.js';
+import { narrowSubspaces } from './narrow-subspaces.js';
 
-/** References, files read. @throws MergeguardError where two have one name */
-export async function loadReferences(given: readonly (string | Reference)[]): Promise<Reference[]> {
+/** References with subspaces at most k wide, files read. @throws MergeguardError where two have one name */
+export async function loadReferences(
+  given: readonly (string | Reference)[],
+  k: number,
+): Promise<Reference[]> {
   const references: Reference[] = [];
   for (const reference of given) {
-    references.push(typeof reference === 'string' ? await readReference(reference) : reference);
+    const loaded = typeof reference === 'string' ? await readReference(reference) : reference;
+    references.push(narrowSubspaces(loaded, k));
   }
   const names = references.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -40,23 +45,26 @@ export function checkReferences(references: readonly Reference[], layout: Layout
   }
 }
 
-/** Subspaces of different width do not compare. Those of a matrix with an adapter are at most as wide as its rank. */
-export function subspaceLimits({ subspaces }: Reference, { shared }: Layout, k: number): string[] {
+/**
+ * Subspaces of different width do not compare, and those of low-rank task vectors are at most as wide as the rank. `reference`
+ * is one that `loadReferences` gave for this k.
+ */
+export function subspaceLimits({ subspaces, factors }: Reference, { shared }: Layout, k: number): string[] {
   const others: string[] = [];
   let common = k;
-  for (const { name, shape, factors } of shared.filter(isWatched)) {
+  for (const { name, shape, factors: adapter } of shared.filter(isWatched)) {
     const stored = subspaces.get(name);
-    const rank = factors?.rank ?? k;
-    if (stored && stored.k !== Math.min(k, rank, ...shape)) {
-      others.push(`${name}: ${stored.k}${rank < k ? `, and its adapter here has rank ${rank}` : ''}`);
-      common = Math.min(common, rank);
+    const here = Math.min(k, adapter?.rank ?? k, ...shape);
+    if (stored && stored.k !== here) {
+      others.push(`${name}: ${stored.k} there, ${here} here`);
+      common = Math.min(common, adapter ? here : k, factors.has(name) ? stored.k : k);
     }
   }
   if (others.length === 0) {
     return [];
   }
-  const way = common < k ? `and set tap.k = ${common}` : 'or set tap.k';
+  const way = common < k ? `set tap.k = ${common}` : `make the reference again with k = ${k}, or set tap.k`;
   return [
-    `the subspaces of ${others.length} matrices have another width than tap.k = ${k} asks for (${others[0]}): subspace metrics are null; make the reference again with k = ${common}, ${way}`,
+    `the subspaces of ${others.length} matrices have another width than the live ones with tap.k = ${k} (${others[0]}): subspace metrics are null; ${way}`,
   ];
 }

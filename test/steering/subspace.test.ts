@@ -85,6 +85,7 @@ describe('the gradient', () => {
     const term = start({ strength, mode }, references);
     tf.tidy(() => {
       const additions = term.additions();
+      expect(term.leavesOut).toBeNull();
       expect(Object.keys(additions)).toEqual(model.tensors.slice(0, 2).map(({ variable }) => variable.name));
       for (const index of [0, 1]) {
         const { variable } = model.tensors[index];
@@ -127,6 +128,22 @@ describe('the gradient', () => {
     expect(tf.tidy(() => Object.keys(term.additions()))).toEqual([]);
     term.dispose();
     expect(bitsOf(model.variables)).toEqual(before);
+  });
+
+  it('leaves matrices out of which a factor is trained, and says so', () => {
+    const context = contextOf(model, { subspaces: subspaces() });
+    const adapted = (count: number) => ({
+      ...context,
+      tensors: context.tensors.map((tensor, index) => ({ ...tensor, isFactor: index < count })),
+    });
+    const term = subspace.start({ strength: 1 }, adapted(1)) as GradientTerm;
+    expect(term.leavesOut).toBe('subspace does not act on matrices with a LoRA adapter (up.weight)');
+    const names = tf.tidy(() => Object.keys(term.additions()));
+    expect(names).toEqual([model.tensors[1].variable.name]);
+    term.dispose();
+    expect(() => subspace.start({ strength: 1 }, adapted(2))).toThrow(
+      'a LoRA adapter (up.weight and 1 more), and there is no other; scale_jitter acts on them',
+    );
   });
 
   it('keeps its subspaces beyond the scope that it was started in', () => {

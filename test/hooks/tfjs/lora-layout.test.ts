@@ -105,9 +105,12 @@ describe('the adapters of a live model', () => {
     const guard = await attaching(model.weights, { references, lora: { scale: SCALE } });
     const log = eventLog(guard);
     await guard.detach();
-    const [full] = log.of('hello')[0].references;
+    const [full, adapter] = log.of('hello')[0].references;
     expect(full.limits.join()).toContain(
-      'of 2 matrices have another width than tap.k = 10 asks for (encoder.q.weight: 10, and its adapter here has rank 4): subspace metrics are null; make the reference again with k = 3, and set tap.k = 3',
+      'of 2 matrices have another width than the live ones with tap.k = 10 (encoder.q.weight: 10 there, 4 here): subspace metrics are null; set tap.k = 3',
+    );
+    expect(adapter.limits.join()).toContain(
+      '(encoder.q.weight: 2 there, 4 here): subspace metrics are null; set tap.k = 2',
     );
     model.dispose();
   });

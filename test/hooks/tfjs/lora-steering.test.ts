@@ -106,4 +106,25 @@ describe('a live model with LoRA adapters', () => {
     expect(alert.title).toBe('A steering term can not be followed');
     expect(alert.text).toMatch(/LoRA adapter \(encoder\.q\.weight and 1 more\), and there is no other/);
   });
+
+  it('and acts on the others', async () => {
+    const steering = { subspace: { strength: 0.1 } };
+    const references = referencesOf(model.base());
+    const { 'encoder.k.weight': whole } = model.dense().weights;
+    const weights = {
+      ...Object.fromEntries(Object.entries(model.weights).filter(([name]) => !name.startsWith('encoder.k'))),
+      'encoder.k.weight': whole,
+    };
+    const guard = await attach(tf.train.sgd(0.1), {
+      weights,
+      references,
+      lora: { scale: SCALE },
+      config: { ...EVERY_STEP, steering },
+    });
+    const log = eventLog(guard);
+    await guard.detach();
+    const [alert] = log.of('alert');
+    expect(alert.title).toBe('A steering term acts on a part of the model');
+    expect(alert.text).toBe('subspace does not act on matrices with a LoRA adapter (encoder.q.weight)');
+  });
 });
