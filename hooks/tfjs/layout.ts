@@ -12,7 +12,14 @@ import {
   type NamedTensors,
   permute,
 } from '../../src/tensors/index.js';
-import { isFactorBias, type LiveFactors, liveFactors, sortFactors } from './lora-factors.js';
+import {
+  adaptedMatrix,
+  isFactorBias,
+  type LiveFactors,
+  type LiveWeight,
+  liveFactors,
+  sortFactors,
+} from './lora-factors.js';
 
 /** The weights of a live model: a LayersModel, or variables by name (a tfjs path such as `encoder/q/kernel`). */
 export type LiveWeights =
@@ -67,18 +74,19 @@ export function layoutOf(
 ): Layout {
   const entries = entriesOf(weights);
   const names = canonicalNames(entries.map(({ name }) => name.replace(BASE_LAYER, '$1')));
-  const sorted = sortFactors(
-    entries.map((entry, index) => ({ ...entry, name: names[index], original: entry.name })),
-  );
-  const isTaskHead = (name: string) => isHead(name, heads) && !held.has(name);
+  const all = entries.map((entry, index) => ({ ...entry, name: names[index], original: entry.name }));
+  // The factors of a head go with it.
+  const isTaskHead = ({ name }: LiveWeight) => {
+    const own = adaptedMatrix(name) ?? name;
+    return isHead(own, heads) && !held.has(own);
+  };
+  const excluded = all.filter(isTaskHead).map(({ name }) => ({ name, reason: 'task head' }));
+  const sorted = sortFactors(all.filter((weight) => !isTaskHead(weight)));
   const shared: SharedTensor[] = [];
-  const excluded: { name: string; reason: string }[] = [];
   const seen = new Map<tf.Variable, string>();
   for (const { name, original, variable, trainable } of sorted.others) {
     const tied = seen.get(variable);
-    if (isTaskHead(name)) {
-      excluded.push({ name, reason: 'task head' });
-    } else if (isFactorBias(name)) {
+    if (isFactorBias(name)) {
       excluded.push({ name, reason: 'what an adapter adds to a bias (lora_bias), which is not watched' });
     } else if (isRunningStatistic(name)) {
       excluded.push({ name, reason: 'running statistic, not a parameter' });
@@ -92,14 +100,7 @@ export function layoutOf(
       seen.set(variable, name);
     }
   }
-  const pairs = new Map([...sorted.pairs].filter(([name]) => !isTaskHead(name)));
-  for (const [name, { A, B }] of sorted.pairs) {
-    if (!pairs.has(name)) {
-      const factors = [A, B].filter((factor) => factor !== null);
-      excluded.push(...factors.map((factor) => ({ name: factor.name, reason: 'task head' })));
-    }
-  }
-  const adapters = liveFactors({ pairs, problems: sorted.problems }, shared, excluded, loraScale);
+  const adapters = liveFactors(sorted, shared, excluded, loraScale);
   if (shared.length === 0) {
     throw new MergeguardError(
       listProblems(

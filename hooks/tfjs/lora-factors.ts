@@ -62,6 +62,12 @@ export function isFactorBias(name: string): boolean {
   return BIAS.test(name);
 }
 
+/** Canonical name of the matrix that a factor is for; null where the name is no factor's. */
+export function adaptedMatrix(name: string): string | null {
+  const match = FACTOR.exec(name);
+  return match && matrixOf(match[1]);
+}
+
 /** The factors of LoRA adapters by the matrix they are for; problems: two for one place, parts of other adapters. */
 export function sortFactors(weights: readonly LiveWeight[]): SortedFactors {
   const pairs = new Map<string, FactorPair>();
@@ -111,7 +117,7 @@ interface Target {
  * @throws MergeguardError with every factor that has no partner or no matrix, or does not fit it
  */
 export function liveFactors(
-  { pairs, problems: sorting }: Pick<SortedFactors, 'pairs' | 'problems'>,
+  { pairs, problems: sorting }: SortedFactors,
   shared: readonly Target[],
   excluded: readonly { readonly name: string; readonly reason: string }[],
   scale: number,
@@ -133,8 +139,7 @@ export function liveFactors(
       problems.push(`${what} adapt ${name}, ${whyMissing(name, reasons, targets)}`);
     } else if (A !== null && B !== null) {
       const adapter = adapterOf({ A, B, embedding }, scale);
-      const found = problemsOf(target, A, B, adapter);
-      problems.push(...found);
+      problems.push(...problemsOf(target, A, B, adapter));
       adapters.set(name, adapter);
     }
   }

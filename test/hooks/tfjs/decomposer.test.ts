@@ -73,6 +73,24 @@ describe.each(WAYS)('decomposed by $way on $backend', ({ backend, make }) => {
       expect([parts.left.length, parts.right.length]).toEqual([60, 48]);
     });
 
+    it('two factors: as their product, and what they are of is whole afterwards', async () => {
+      const [one, other] = [randomMatrix(20, 3, 1), randomMatrix(3, 16, 2)];
+      const [left, right] = [one, other].map((factor) => tf.variable(onDevice(factor)) as tf.Tensor2D);
+      const before = tf.memory().numTensors;
+      const parts = (await decomposer.parts({ left: left.clone(), right: right.clone() }, 10, 'w'))!;
+      await decomposer.rehearse({ left: left.clone(), right: right.clone() });
+      expect(tf.memory().numTensors).toBe(before);
+      const svd = new SVD(one.mmul(other), { autoTranspose: true });
+      expect(parts).toMatchObject({ k: 3, bottom: null });
+      expect(distance(parts.left, svd.leftSingularVectors.subMatrix(0, 19, 0, 2))).toBeLessThan(1e-5);
+      expect(distance(parts.right, svd.rightSingularVectors.subMatrix(0, 15, 0, 2))).toBeLessThan(1e-5);
+      expect([...left.dataSync()]).toEqual(one.to1DArray().map(Math.fround));
+      expect([...right.dataSync()]).toEqual(other.to1DArray().map(Math.fround));
+      const broken = { left: onDevice(one), right: onDevice(other.set(1, 2, Number.NaN)) };
+      await expect(decomposer.parts(broken, 10, 'encoder.weight')).rejects.toThrow(/^encoder\.weight: /);
+      tf.dispose([left, right]);
+    });
+
     it('a matrix of zeros has none', async () => {
       expect(await decomposer.parts(tf.zeros([6, 4]), 10, 'w')).toBeNull();
     });

@@ -70,6 +70,7 @@ describe('the adapters of a live model', () => {
       'head/kernel': frozen(4, 2),
       'head/lora_A': trained(1, 4),
       'head/lora_B': trained(2, 1),
+      'head/lora_magnitude_vector': trained(2),
       'a/lora_B/bias': trained(4),
     };
     const reasons = Object.fromEntries(
@@ -80,12 +81,24 @@ describe('the adapters of a live model', () => {
       'head.weight': 'task head',
       'head.lora_A': 'task head',
       'head.lora_B': 'task head',
+      'head.lora_magnitude_vector': 'task head',
       'a.lora_B.bias': 'what an adapter adds to a bias (lora_bias), which is not watched',
     });
     const guard = await attaching(weights);
     const log = eventLog(guard);
     await guard.detach();
     expect(log.of('hello')[0].coverage).toMatchObject({ matched: 1, parameters: 0.5 });
+  });
+
+  it('of what is called like a head, and all references hold', () => {
+    const weights = {
+      'lm_head/kernel': frozen(3, 4),
+      'lm_head/lora_A': trained(1, 3),
+      'lm_head/lora_B': trained(4, 1),
+    };
+    const { shared, excluded } = layoutOf(weights, undefined, new Set(['lm_head.weight']));
+    expect(shared[0].factors).toMatchObject({ rank: 1, scale: 1 });
+    expect(excluded).toEqual([]);
   });
 
   it("leave the base's identity as it is: references made without them fit", async () => {
