@@ -115,15 +115,7 @@ export function layoutOf(
   };
 }
 
-/**
- * The shared tensors' values on the host in canonical layout: what bases and references are made of. Of a matrix with a
- * LoRA adapter it is the frozen matrix alone, the base's: references of adapted models are made from the adapter as PEFT
- * saves it, by `mergeguard reference make`.
- */
-export async function sharedWeights(weights: LiveWeights, heads?: readonly string[]): Promise<NamedTensors> {
-  return valuesOf(layoutOf(weights, heads).shared);
-}
-
+/** The tensors' values on the host in canonical layout; of an adapted matrix the frozen values alone. */
 export async function valuesOf(shared: readonly SharedTensor[]): Promise<NamedTensors> {
   const values = new Map<string, HostTensor>();
   for (const { name, shape, variable, permutation } of shared) {

@@ -112,6 +112,20 @@ describe('the adapters of a live model', () => {
     model.dispose();
   });
 
+  it('are in the weights that references are made of, with their scale', async () => {
+    const A = tf.variable(tf.tensor2d([1, 2, 3], [1, 3]));
+    const B = tf.variable(tf.tensor2d([10, 20], [2, 1]));
+    const update = [10, 20, 30, 20, 40, 60];
+    const kernel = tf.variable(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), false);
+    const asTfjs = await sharedWeights({ 'q/kernel': kernel, 'q/lora_A': A, 'q/lora_B': B });
+    expect(asTfjs.get('q.weight')).toMatchObject({ shape: [2, 3] });
+    expect([...asTfjs.get('q.weight')!.data]).toEqual([1, 3, 5, 2, 4, 6].map((v, i) => v + update[i]));
+    const weight = tf.variable(tf.zeros([2, 3]), false);
+    const named = { 'q.weight': weight, 'q.lora_A.weight': A, 'q.lora_B.weight': B };
+    const asPeft = await sharedWeights(named, undefined, { lora: { scale: 0.5 } });
+    expect([...asPeft.get('q.weight')!.data]).toEqual(update.map((v) => v / 2));
+  });
+
   it('of a lower rank than the subspaces of a reference: hello says what that rules out', async () => {
     const model = new LoraModel();
     const references = referencesOf(model.base(), 10);
