@@ -36,5 +36,6 @@ async function adapted(tensor: SharedTensor, { shape, data }: HostTensor): Promi
   const added = await update.data();
   update.dispose();
   tau.dispose();
-  return { shape, data: data.map((value, i) => value + added[i]) };
+  // Adding a zero would make a zero of a minus zero, and another base of this one.
+  return { shape, data: data.map((value, i) => (added[i] === 0 ? value : value + added[i])) };
 }

@@ -103,8 +103,6 @@ describe('the adapters of a live model', () => {
 
   it("leave the base's identity as it is: references made without them fit", async () => {
     const model = new LoraModel();
-    const base = await sharedWeights(model.weights);
-    expect(baseIdentity(base)).toBe(baseIdentity(model.base()));
     const twin = await sharedWeights(model.dense().weights);
     const reference = makeReference({ name: 'dense', base: twin, model: twin });
     const guard = await attaching(model.weights, { references: [reference], lora: { scale: SCALE } });
@@ -124,6 +122,11 @@ describe('the adapters of a live model', () => {
     const named = { 'q.weight': weight, 'q.lora_A.weight': A, 'q.lora_B.weight': B };
     const asPeft = await sharedWeights(named, undefined, { lora: { scale: 0.5 } });
     expect([...asPeft.get('q.weight')!.data]).toEqual(update.map((v) => v / 2));
+    // Before training B is zero: bit for bit the base, minus zeros included.
+    B.assign(tf.zeros([2, 1]));
+    weight.assign(tf.tensor2d([-0, 1, -1, 0, 2, -2], [2, 3]));
+    const untrained = await sharedWeights(named);
+    expect(baseIdentity(untrained)).toBe(baseIdentity(await sharedWeights({ 'q.weight': weight })));
   });
 
   it('of a lower rank than the subspaces of a reference: hello says what that rules out', async () => {
