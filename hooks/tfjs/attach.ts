@@ -15,7 +15,13 @@ import {
 } from '../../src/guard/index.js';
 import { type Reference, referenceLimits } from '../../src/reference/index.js';
 import { messageOf } from '../../src/tensors/errors.js';
-import { type NamedTensors, Random } from '../../src/tensors/index.js';
+import {
+  listProblems,
+  MergeguardError,
+  type NamedTensors,
+  nearest,
+  Random,
+} from '../../src/tensors/index.js';
 import type { CalibrationBatch } from './calibration.js';
 import { openInstruments } from './instruments.js';
 import { isLayersModel, isWatched, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
@@ -90,6 +96,10 @@ const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
  * mismatches of a reference at once. Nothing throws after that unless the configuration says `strict`.
  */
 export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
+  const problems = argumentProblems(optimizer, options);
+  if (problems.length > 0) {
+    return Promise.reject(new MergeguardError(listProblems('attach can not begin:', problems)));
+  }
   const present = attached.get(optimizer);
   if (present) {
     return present;
@@ -196,6 +206,43 @@ function handleOf(run: string, optimizer: tf.Optimizer, tap: Tap, guard: Guard):
       return ending;
     },
   };
+}
+
+const OPTIONS: readonly string[] = [
+  'weights',
+  'references',
+  'calibration',
+  'config',
+  'heads',
+  'lora',
+  'base',
+  'guard',
+] satisfies (keyof AttachOptions)[];
+
+/** What a program in plain JavaScript may get wrong, where no compiler says so. */
+function argumentProblems(optimizer: unknown, options: unknown): string[] {
+  const problems: string[] = [];
+  const { computeGradients, applyGradients } = (optimizer ?? {}) as Partial<tf.Optimizer>;
+  if (typeof computeGradients !== 'function' || typeof applyGradients !== 'function') {
+    problems.push('the optimizer is none: give a tf.Optimizer, such as tf.train.adam() makes');
+  }
+  if (typeof options !== 'object' || options === null) {
+    return [...problems, 'the options are missing: give at least { weights, references }'];
+  }
+  for (const name of Object.keys(options).filter((key) => !OPTIONS.includes(key))) {
+    const meant = nearest(name, OPTIONS);
+    problems.push(
+      `there is no option "${name}"; ${meant === null ? `known are ${OPTIONS.join(', ')}` : `did you mean ${meant}?`}`,
+    );
+  }
+  const { weights, references } = options as Partial<AttachOptions>;
+  if (typeof weights !== 'object' || weights === null) {
+    problems.push('`weights` is missing: give a LayersModel, or variables by name');
+  }
+  if (!Array.isArray(references)) {
+    problems.push('`references` must be a list of files or references, which may be empty');
+  }
+  return problems;
 }
 
 /** The time, and what makes two runs of one second different. */

@@ -119,7 +119,14 @@ async function checkBases(base: NamedCheckpoint | null, models: readonly ModelAt
   if (base === null) {
     const [first, ...others] = made;
     for (const other of others) {
-      if (other.baseHash !== first!.baseHash) {
+      const differs = [...first!.shapes.keys(), ...other.shapes.keys()].find(
+        (name) => !first!.shapes.has(name) || !other.shapes.has(name),
+      );
+      if (other.baseHash !== first!.baseHash && differs !== undefined) {
+        problems.push(
+          `${first!.name} and ${other.name} hold other tensors (${differs}), so that their bases can not be told apart: give the base with --base`,
+        );
+      } else if (other.baseHash !== first!.baseHash) {
         problems.push(
           `${first!.name} was made from the base ${short(first!.baseHash)}, ${other.name} from ${short(other.baseHash)}`,
         );

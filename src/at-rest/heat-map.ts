@@ -11,22 +11,28 @@ const HIGH = [8, 64, 129] as const;
 const MISSING = '#e0e0e0';
 
 /** One metric of all pairs as an SVG picture: models on both sides, darker for higher values. */
-export function heatMap({ pairs }: MatrixReport, { name, meaning }: Metric): string {
+export function heatMap({ pairs }: MatrixReport, { name, meaning, better }: Metric): string {
   const models = [...new Set(pairs.flatMap(({ a, b }) => [a, b]))];
   const values = pairs.map(({ metrics }) => metrics[name] ?? null);
   const known = values.filter((value) => value !== null);
   const scale = { low: Math.min(...known), high: Math.max(...known) };
   const margin = 16 + LETTER * Math.max(...models.map(({ length }) => length));
+  const merges = better === 'none' ? '' : `; ${better} goes with better merges`;
+  const legend =
+    known.length === 0
+      ? 'It could not be computed for any pair.'
+      : `Light is ${shortNumber(scale.low)}, dark ${shortNumber(scale.high)}${merges}.`;
   const size = models.length * CELL;
   const width = Math.ceil(
     Math.max(size + margin + 16, 24 + LETTER * Math.max(1.4 * name.length, meaning.length)),
   );
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${Math.ceil(size + margin + 60)}" font-family="system-ui, sans-serif" font-size="${FONT}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${Math.ceil(size + margin + 74)}" font-family="system-ui, sans-serif" font-size="${FONT}">`,
     '<rect width="100%" height="100%" fill="#ffffff"/>',
     `<text x="12" y="20" font-size="14" font-weight="600">${escaped(name)}</text>`,
     `<text x="12" y="36" fill="#555555">${escaped(meaning)}</text>`,
-    `<g transform="translate(${margin} ${margin + 44})">`,
+    `<text x="12" y="51" fill="#555555">${legend}</text>`,
+    `<g transform="translate(${margin} ${margin + 58})">`,
   ];
   models.forEach((model, i) => {
     const middle = (i + 0.5) * CELL;

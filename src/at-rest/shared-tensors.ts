@@ -50,6 +50,7 @@ export function sharedTensors(
   heads: readonly string[],
 ): Sharing {
   const baseShapes = base?.shapes ?? models[0]!.shapes;
+  checkHeads(heads, [baseShapes, ...models.map(({ shapes }) => shapes)]);
   const against = againstWhat(base, models);
   const excluded = new Map<string, string>();
   const tensors: SharedTensor[] = [];
@@ -88,6 +89,22 @@ function againstWhat(base: NamedCheckpoint | null, models: readonly ModelAtRest[
   return base === null ? models[0]!.name : 'the base';
 }
 
+/** @throws MergeguardError for heads that nothing is called like: a slip of the pen would leave nothing out */
+function checkHeads(heads: readonly string[], shapes: readonly Shapes[]): void {
+  const names = new Set(shapes.flatMap((each) => [...each.keys()]));
+  const known = [...new Set([...names].map((name) => name.split('.')[0]!))];
+  const problems: string[] = [];
+  for (const head of heads) {
+    if (![...names].some((name) => isHead(name, [head]))) {
+      const meant = nearest(head, known);
+      problems.push(`no tensor is called "${head}"${meant === null ? '' : `; nearest there: ${meant}`}`);
+    }
+  }
+  if (problems.length > 0) {
+    throw new MergeguardError(listProblems('these heads can not be left out:', problems));
+  }
+}
+
 /** Why a tensor of the base is not compared; null where it is. */
 function reasonAgainst(
   name: string,
@@ -102,6 +119,10 @@ function reasonAgainst(
   const missing: string[] = [];
   for (const model of models) {
     const found = model.shapes.get(name);
+    const why = model.excluded.find((each) => each.name === name)?.reason;
+    if (found === undefined && why !== undefined) {
+      return `${why} in ${model.name}`;
+    }
     if (found === undefined) {
       missing.push(model.name);
     } else if (formatShape(found) !== formatShape(shape)) {

@@ -33,7 +33,8 @@ export const scoreCommand: Command<ScoreArguments> = {
       .middleware(lastOfEach(['reference']), true)
       .positional('model', {
         type: 'string',
-        describe: 'The fine-tuned checkpoint, LoRA adapter or reference file to score',
+        describe:
+          'The fine-tuned checkpoint, LoRA adapter or reference file to score; may stand last behind --reference',
       })
       .options({
         base: {

@@ -41,6 +41,9 @@ export interface PairScore {
   reason?: string;
 }
 
+/** The metric that every pair of models has that were moved from their base. */
+const ALWAYS_THERE = 'task_vector_cosine_similarity';
+
 /** Names beside those of metrics in `contributions` and `outside`. */
 export const EFFECT_FEATURE = 'reference effect';
 export const SELF_PROBE_FEATURE = 'self-probe';
@@ -49,7 +52,7 @@ export const MERGE_PROBES_FEATURE = 'merge probes';
 /**
  * Predicts the normalised accuracy of merging the live model with one reference.
  *
- * The first variant whose weighted metrics are all there is used, the one with most metrics being first; where there is
+ * Nothing is predicted of a model that is its base still, or whose weights are not finite. The first variant whose weighted metrics are all there is used, the one with most metrics being first; where there is
  * none, the reference's effect alone. The live task always has the effect of a typical one, 0. A reference that the fit
  * did not know has it too, and widens the interval by the spread of the effects. Where the fit has a self-probe line and
  * a self-probe was taken, both predictions are combined by inverse variance; merge probes shift the result and tighten
@@ -60,6 +63,11 @@ export function scorePair(fingerprint: Fingerprint, input: ScoreInput): PairScor
   const { method } = input;
   if (!Object.hasOwn(methods, method)) {
     return nothing(method, level, `the fingerprint ${fingerprint.name} knows no method ${method}`);
+  }
+  const direction = input.metrics[ALWAYS_THERE];
+  if (direction !== undefined && direction.value === null) {
+    // Without a task vector, or with NaN in it, what is left of the prediction would be of some other model.
+    return nothing(method, level, `not predicted: ${direction.reason}`);
   }
   const { variants, selfProbe } = methods[method];
   const mismatch = gradientMismatch(fingerprint, input.gradientKinds);

@@ -92,7 +92,9 @@ function parseEntry(
   }
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype)) {
-    say(`has the unknown dtype ${JSON.stringify(dtype)}; known are ${Object.keys(DTYPE_SIZE).join(', ')}`);
+    const known = Object.keys(DTYPE_SIZE).join(', ');
+    const way = /^F8_/.test(String(dtype)) ? ' (float8 is not read: save the weights as BF16 first)' : '';
+    say(`has the unknown dtype ${JSON.stringify(dtype)}; known are ${known}${way}`);
   }
   const goodShape = Array.isArray(shape) && shape.every(isCount);
   if (!goodShape) {
