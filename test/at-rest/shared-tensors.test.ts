@@ -92,11 +92,18 @@ describe('what is compared', () => {
   });
 
   it('leaves out heads by name, exactly or by the first part', async () => {
-    const found = await compare(base, { one, other }, ['norm.weight', 'layers.0.up', 'embe']);
+    const found = await compare(base, { one, other }, ['norm.weight', 'layers.0.up']);
     expect(reasonsOf(found)).toEqual({ 'norm.weight': 'task head', 'layers.0.up.weight': 'task head' });
     const kept = (tensors: Tensors) => without(tensors, 'norm.weight', 'layers.0.up.weight');
     const expected = slowMetrics(tauOf(kept(base), one), tauOf(kept(base), other));
     expectMetrics(found.pairs[0]!.metrics, expected, 1e-5);
+  });
+
+  it('refuses heads that nothing is called like, the first part of a name not being half a word', async () => {
+    const comparing = compare(base, { one, other }, ['norm.weight', 'embe', 'classifier']);
+    await expect(comparing).rejects.toThrow(
+      /these heads can not be left out:\n {2}- no tensor is called "embe"; nearest there: embed\n {2}- no tensor is called "classifier"$/,
+    );
   });
 
   it('counts tied matrices once, and equal vectors or matrices tied in one model only twice', async () => {
