@@ -19,13 +19,16 @@ export function guardCallback(
 class GuardCallback extends tf.CustomCallback {
   #model: tf.LayersModel | null = null;
 
-  constructor(options: Omit<AttachOptions, 'weights'> & { onAttached?: (guard: Attached) => void }) {
+  constructor({
+    onAttached,
+    ...options
+  }: Omit<AttachOptions, 'weights'> & { onAttached?: (guard: Attached) => void }) {
     let guard: Attached | null = null;
     super({
       onTrainBegin: async () => {
         const model = this.#model as tf.LayersModel;
         guard = await attach(model.optimizer, { ...options, weights: model });
-        options.onAttached?.(guard);
+        onAttached?.(guard);
       },
       onEpochEnd: async (epoch, logs) => {
         guard?.progress('train', epoch + 1, Number(this.params.epochs), logs?.loss ?? null);
