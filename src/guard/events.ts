@@ -6,6 +6,12 @@ import { z } from 'zod';
  * ISO 8601 UTC.
  */
 
+/**
+ * Raised when an older hook, server or page would misread what is said, observations on the wire included. 2: spectra, bottom
+ * subspaces and functional metrics, with the age of what is not of the present step.
+ */
+export const PROTOCOL = 2;
+
 const nullable = z.number().nullable();
 const common = { run: z.string(), time: z.string(), step: z.number().int().nonnegative() };
 
@@ -66,7 +72,10 @@ export const helloSchema = z.object({
   event: z.literal('hello'),
   ...common,
   version: z.string(),
-  protocol: z.literal(1),
+  protocol: z.literal(PROTOCOL, {
+    error: ({ input }) =>
+      `the guard speaks protocol ${JSON.stringify(input)}, here it is ${PROTOCOL}; install the same version of mergeguard on both sides`,
+  }),
   backend: z.string(),
   references: z.array(z.object({ name: z.string(), limits: z.array(z.string()) })),
   methods: z.array(z.string()),

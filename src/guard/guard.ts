@@ -6,7 +6,7 @@ import { Alerts, type Failure, InternalAlerts, type Moment } from './alerts.js';
 import type { GuardConfig } from './config-schema.js';
 import { conflate } from './conflate.js';
 import { EventStream } from './event-stream.js';
-import type { EndEvent, GuardEvent, SteerEvent, TickEvent } from './events.js';
+import { type EndEvent, type GuardEvent, PROTOCOL, type SteerEvent, type TickEvent } from './events.js';
 import { RunProbes } from './run-probes.js';
 import { buildTick, type TickContext } from './tick.js';
 import type { Guard, Observation, RunSetup } from './types.js';
@@ -26,7 +26,7 @@ export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: F
     event: 'hello',
     ...guard.now(),
     version: VERSION,
-    protocol: 1,
+    protocol: PROTOCOL,
     backend: setup.backend,
     references: setup.references,
     methods,

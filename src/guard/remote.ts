@@ -1,11 +1,11 @@
 import type { Observable } from 'rxjs';
 import { WebSocket } from 'ws';
 import { EventStream } from './event-stream.js';
-import type { AlertEvent, EndEvent, GuardEvent } from './events.js';
+import { type AlertEvent, type EndEvent, type GuardEvent, PROTOCOL } from './events.js';
 import { type LinkListener, openLink, produceUrl } from './remote-link.js';
 import type { Guard, Observation, RunSetup } from './types.js';
 import { encodeObservation } from './wire.js';
-import { type CloseMessage, isPublished, type OpenMessage, PROTOCOL } from './wire-messages.js';
+import { type CloseMessage, isPublished, type OpenMessage } from './wire-messages.js';
 
 /** The longest pause between two attempts to reconnect. */
 const LONGEST_PAUSE_MS = 15_000;

@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { PARTS } from '../metrics/pair-statistics.js';
 import { listProblems, MergeguardError } from '../tensors/index.js';
-import { alertSchema, endSchema, helloSchema, probeSchema, progressSchema } from './events.js';
+import { alertSchema, endSchema, helloSchema, PROTOCOL, probeSchema, progressSchema } from './events.js';
 
 /**
  * What a training process sends to /v1/produce as JSON text: first `open`, then events that it makes itself,
  * at last `close`. Observations go as binary messages (wire.ts). The server answers with the run's events,
  * and with `error` before it closes the connection for a wrong message.
  */
-export const PROTOCOL = 1;
-
 const { run, backend, references, coverage } = helloSchema.shape;
 
 export const openSchema = z.strictObject({

@@ -201,7 +201,7 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
       time: timeAt(0),
       step: 0,
       version: '0.1.0',
-      protocol: 1,
+      protocol: 2,
       backend: 'wasm',
       references: REFERENCES.map((name, r) => ({
         name,

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: a plain browser module, without declarations
 import { apply, createState, keyOf, MOST_TICKS, namesOf, shownOf } from '../../src/dashboard/state.js';
-import { eventSchema, type GuardEvent, type TickEvent } from '../../src/guard/events.js';
+import { eventSchema, type GuardEvent, PROTOCOL, type TickEvent } from '../../src/guard/events.js';
 import { METHODS, REFERENCES, sampleEvents } from './sample-events.js';
 
 function stateAfter(events: readonly GuardEvent[]) {
@@ -21,6 +22,12 @@ describe('the sample events', () => {
     }
     expect(sampleEvents()).toEqual(sampleEvents());
   });
+});
+
+it('the page is written for the protocol that the guard speaks', () => {
+  // The page imports nothing of the guard.
+  const header = readFileSync(new URL('../../src/dashboard/header.js', import.meta.url), 'utf8');
+  expect(header).toContain(`const PROTOCOL = ${PROTOCOL};`);
 });
 
 describe('the state of the page', () => {

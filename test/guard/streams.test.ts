@@ -17,7 +17,7 @@ const hello: GuardEvent = {
   event: 'hello',
   ...moment,
   version: '0.0.0',
-  protocol: 1,
+  protocol: 2,
   backend: 'cpu',
   references: [],
   methods: [],

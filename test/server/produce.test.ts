@@ -27,7 +27,7 @@ afterEach(() => server.close());
 
 const openMessage = (run: string, config = {}) => ({
   type: 'open',
-  protocol: 1,
+  protocol: 2,
   setup: setupOf(run),
   config,
 });
@@ -122,8 +122,12 @@ describe('/v1/produce', () => {
   it.each([
     ['binary bytes', new Uint8Array([1, 2]), 'the first message must be the JSON text of type "open"'],
     ['an event', progress('r', 1), 'the message "open" is wrong'],
-    ['another protocol', { ...openMessage('r'), protocol: 2 }, 'this server speaks protocol 1, the hook 2'],
-    ['no setup', { type: 'open', protocol: 1, config: {} }, 'setup: '],
+    [
+      'the protocol before',
+      { ...openMessage('r'), protocol: 1 },
+      'this server speaks protocol 2, the hook 1',
+    ],
+    ['no setup', { type: 'open', protocol: 2, config: {} }, 'setup: '],
     ['an empty name', { ...openMessage('r'), setup: { ...setup, run: '' } }, 'setup.run: '],
   ])('refuses to open with %s', async (_, message, reason) => {
     const producer = await Client.open(server.url, '/v1/produce');
