@@ -13,7 +13,7 @@ import type { Excluded, NamedCheckpoint, Values } from './named-checkpoint.js';
 
 /**
  * A LoRA adapter: low-rank task vectors of the matrices that it adapts, whole tensors (modules_to_save) minus the base's, and zero
- * everywhere else.
+ * everywhere else, but for tensors that it moves by what is not read: those it does not have.
  * @throws MergeguardError where it adapts what the base does not have, or has in another shape
  */
 export async function openAdapterModel(
@@ -24,7 +24,9 @@ export async function openAdapterModel(
   const adapter = await openAdapter(path);
   const matrices = new Map(adapter.matrices.map((matrix) => [matrix.name, matrix]));
   const wholes = new Map<string, WholeTensor>();
-  const excluded: Excluded[] = [...adapter.skipped];
+  // Of several reasons for one name the first is shown.
+  const excluded: Excluded[] = adapter.skipped.filter(({ lost }) => lost);
+  const lost = new Set(excluded.map((each) => each.name));
   for (const whole of adapter.whole) {
     if (base.shapes.has(whole.name)) {
       wholes.set(whole.name, whole);
@@ -32,6 +34,7 @@ export async function openAdapterModel(
       excluded.push({ name: whole.name, reason: `in ${name}, not in the base` });
     }
   }
+  excluded.push(...adapter.skipped.filter((each) => !each.lost));
   const problems = adapterProblems([...matrices.values()], [...wholes.values()], base);
   if (problems.length > 0) {
     await adapter.close();
@@ -43,7 +46,7 @@ export async function openAdapterModel(
     path,
     kind: 'adapter',
     task: name,
-    shapes: base.shapes,
+    shapes: new Map([...base.shapes].filter(([tensor]) => !lost.has(tensor))),
     excluded,
     baseHash: null,
     form: (tensor) => (matrices.has(tensor) ? 'low-rank' : wholes.has(tensor) ? 'dense' : 'zero'),

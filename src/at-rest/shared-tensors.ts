@@ -121,7 +121,7 @@ function reasonAgainst(
     const found = model.shapes.get(name);
     const why = model.excluded.find((each) => each.name === name)?.reason;
     if (found === undefined && why !== undefined) {
-      return `${why} in ${model.name}`;
+      return `in ${model.name}: ${why}`;
     }
     if (found === undefined) {
       missing.push(model.name);

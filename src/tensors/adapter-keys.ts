@@ -10,6 +10,11 @@ const BASE_LAYER = /\.base_layer(?=\.)/g;
 /** `head.modules_to_save.default.weight`, and `head.modules_to_save.bias` as PEFT writes it with bias: all */
 const MODULE_TO_SAVE = /\.modules_to_save(?:\.[^.]+(?=\.))?(?=\.)/;
 
+/** `embed_tokens.token_adapter.trainable_tokens_delta` */
+const TOKEN_ADAPTER = /^(.+)\.token_adapter\.(.+)$/;
+/** what a token adapter holds beside its rows: the base's matrix, and the rows as they were */
+const TOKENS_OF_BASE = /^(base_layer|trainable_tokens_original)(\.|$)/;
+
 const MERGE_FIRST = "merge the adapter into its base first (PEFT's merge_and_unload())";
 
 /** Both factors of one adapted module by their keys in the file, as far as they are there. */
@@ -21,9 +26,13 @@ export interface FactorKeys {
   readonly module: string;
 }
 
+/** A tensor that is neither a factor nor whole. */
 export interface Skipped {
+  /** canonical name of the base's tensor that it is for */
   readonly name: string;
   readonly reason: string;
+  /** whether it moves the base's tensor, by what is not read: nothing can be said of that tensor then */
+  readonly lost: boolean;
 }
 
 export interface AdapterKeys {
@@ -51,7 +60,8 @@ function sortFactors(keys: readonly string[], into: AdapterKeys, factors: Map<st
     const [, path, embedding, letter] = match as unknown as [string, string, string | undefined, 'A' | 'B'];
     if (key.endsWith('.bias')) {
       const name = baseName(`${path}.bias`);
-      into.skipped.push({ name, reason: `"${key}" (lora_bias) is a delta of a bias, which is not read` });
+      const reason = `"${key}" (lora_bias) is a delta of a bias, which is not read`;
+      into.skipped.push({ name, reason, lost: true });
       continue;
     }
     if (/\.base_layer(\.|$)/.test(path)) {
@@ -82,24 +92,26 @@ function isVariantPart(name: string, factors: ReadonlyMap<string, FactorKeys>): 
   return part === 'magnitude_vector' || factors.has(`${module}.weight`);
 }
 
-/** Why a tensor that is no factor is neither whole nor an error, or null. */
-function skipReason(
+/** A tensor that is no factor and neither whole nor an error, or null. */
+function skipped(
   key: string,
   name: string,
   others: readonly string[],
   factors: ReadonlyMap<string, FactorKeys>,
-): string | null {
+): Skipped | null {
   // With bias: all PEFT writes the biases of modules_to_save under both names.
   const plain = key.replace(MODULE_TO_SAVE, '');
   if (plain !== key && others.includes(plain)) {
-    return `"${key}" repeats "${plain}"`;
+    return { name, reason: `"${key}" repeats "${plain}"`, lost: false };
   }
-  if (key.includes('.token_adapter.')) {
-    return `"${key}" replaces single rows (trainable_token_indices), which are not read`;
+  const [, module, part] = TOKEN_ADAPTER.exec(key) ?? [];
+  if (part !== undefined && !TOKENS_OF_BASE.test(part)) {
+    const reason = `"${key}" replaces single rows (trainable_token_indices), which are not read`;
+    return { name: baseName(`${module}.weight`), reason, lost: true };
   }
   // PEFT saves embeddings along with their factors (save_embedding_layers).
-  if (key.includes('.original_module.') || factors.has(name)) {
-    return `"${key}" holds the base's own values`;
+  if (part !== undefined || key.includes('.original_module.') || factors.has(name)) {
+    return { name, reason: `"${key}" holds the base's own values`, lost: false };
   }
   return null;
 }
@@ -115,14 +127,14 @@ export function sortKeys(keys: readonly string[]): AdapterKeys {
   const others = sortFactors(keys, sorted, factors);
   for (const key of others) {
     const name = baseName(key);
-    const reason = skipReason(key, name, others, factors);
+    const skip = skipped(key, name, others, factors);
     if (isVariantPart(name, factors)) {
       sorted.problems.push(
         `"${key}" is no part of plain LoRA (a magnitude vector is DoRA's: the delta needs the base's norms); ` +
           MERGE_FIRST,
       );
-    } else if (reason !== null) {
-      sorted.skipped.push({ name, reason });
+    } else if (skip !== null) {
+      sorted.skipped.push(skip);
     } else if (whole.has(name)) {
       sorted.problems.push(
         `"${whole.get(name)}" and "${key}" are both "${name}"; save one adapter to a file`,

@@ -69,7 +69,8 @@ function describe(file: SafetensorsFile, config: AdapterConfig, folder: string):
   const matrices: AdaptedMatrix[] = [];
   for (const [name, keys] of factors) {
     if (isConvolution(file, keys)) {
-      skipped.push({ name, reason: `"${keys.A}" is of a convolution; only matrices are read` });
+      const reason = `"${keys.A}" is a factor of a convolution, which is not read`;
+      skipped.push({ name, reason, lost: true });
       continue;
     }
     const found = factorProblems(file, config, keys);
@@ -84,7 +85,7 @@ function describe(file: SafetensorsFile, config: AdapterConfig, folder: string):
     } else if (/\.(weight|bias)$/.test(name)) {
       problems.push(`"${key}" is of dtype ${dtype}, not of a floating-point one`);
     } else {
-      skipped.push({ name, reason: `"${key}" is of dtype ${dtype}: a buffer, not weights` });
+      skipped.push({ name, reason: `"${key}" is of dtype ${dtype}: a buffer, not weights`, lost: true });
     }
   }
   if (factors.size === 0 && whole.length === 0) {
