@@ -1,4 +1,4 @@
-import { SIDE, SIDE_WIDTH } from '../../src/metrics/index.js';
+import { type PairStatistics, SIDE, SIDE_WIDTH } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
 import type { SharedTensor } from './layout.js';
 
@@ -23,6 +23,26 @@ export function referenceSides(
     });
   });
   return sides;
+}
+
+/** A matrix has a bottom subspace where its last singular value is more than this times its first. */
+const FLOAT32_EPSILON = 2 ** -23;
+
+/** What a reference lacks that it could have, and why. */
+export function referenceAbsences(reference: Reference): PairStatistics['referenceAbsent'][number] {
+  const { subspaces, spectra, bottoms, factors } = reference;
+  if (subspaces.size === 0 || bottoms.size > 0 || factors.size > 0) {
+    return {};
+  }
+  // Without this a reference of dense matrices of low rank would be told to be made again, for nothing.
+  const hasFullRank = [...spectra.values()].some(
+    (values) => values[values.length - 1] > FLOAT32_EPSILON * values[0],
+  );
+  return hasFullRank
+    ? {
+        bottom: `reference ${reference.name} stores no bottom subspaces, as those made by an older version do; make it again`,
+      }
+    : {};
 }
 
 function squaredNorm(data: Float32Array | undefined): number {

@@ -1,3 +1,4 @@
+import { UNMOVED } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
 import type { SpectralParts } from '../../src/spectral/index.js';
 
@@ -5,7 +6,7 @@ import type { SpectralParts } from '../../src/spectral/index.js';
 export interface SpectralCells {
   /** at which it was measured */
   readonly step: number;
-  /** columns of the live bottom subspace; 0 where there is none */
+  /** columns of the live bottom subspace; 0 where there is none, UNMOVED of a matrix of zeros */
   readonly bottomK: number;
   /** [R] cosine of the two vectors of singular values; NaN where either model has not moved the matrix */
   readonly spectrum: readonly number[];
@@ -29,7 +30,8 @@ export function spectralCells(
     const other = reference.bottoms.get(name);
     rightBottom.push(bottom && other ? squaredOverlap(bottom, other.data, other.shape[0]) : Number.NaN);
   }
-  return { step, bottomK: bottom ? bottom.length / shape[1] : 0, spectrum, rightBottom };
+  const bottomK = parts === null ? UNMOVED : bottom === null ? 0 : bottom.length / shape[1];
+  return { step, bottomK, spectrum, rightBottom };
 }
 
 /** Of two descending spectra; what one has more of counts against zeros. */

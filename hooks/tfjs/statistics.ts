@@ -15,7 +15,7 @@ import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { type LiveTau, liveTau } from './live-tau.js';
-import { referenceSides } from './reference-sides.js';
+import { referenceAbsences, referenceSides } from './reference-sides.js';
 import { ReferenceMemory, ReferenceVectors } from './reference-vectors.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
 
@@ -239,7 +239,7 @@ export class DeviceStatistics {
         gradient: folded ? this.#recipe : null,
         referenceGradients: this.#references.map(({ gradientRecipe }) => gradientRecipe),
         absent: { ...(folded ? {} : { gradient: NO_GRADIENT[this.#recipe.kind] }), ...this.#unmeasured },
-        referenceAbsent: this.#references.map(() => ({})),
+        referenceAbsent: this.#references.map(referenceAbsences),
         measuredAt: isOlder ? { gradient: gradientStep } : {},
         functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
       },

@@ -18,5 +18,6 @@ export {
   type SelfProbe,
   SIDE,
   SIDE_WIDTH,
+  UNMOVED,
 } from './pair-statistics.js';
 export { computePairMetrics, METRICS, metric, metricNames } from './registry.js';

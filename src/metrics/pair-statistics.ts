@@ -38,10 +38,13 @@ export const SIDE = {
   rightK: 3,
   /**
    * k used for the bottom subspaces; 0 where there is none: the tensor is not 2-D, or its task vector has not full
-   * rank, so that which vectors come last is arbitrary. NaN where it was not looked at.
+   * rank, so that which vectors come last is arbitrary. NaN where it was not looked at; UNMOVED where the slow lane
+   * looked before the tensor had moved from the base.
    */
   bottomK: 4,
 } as const;
+/** In SIDE.bottomK: there were neither singular values nor a bottom subspace to measure yet. */
+export const UNMOVED = -1;
 export const SIDE_WIDTH = 5;
 
 /**

@@ -1,6 +1,14 @@
 import { clamp, notFinite, SMALLEST_TENSOR_NORM, TAU, tensorGram } from './gram.js';
 import type { Metric, MetricValue } from './metric.js';
-import { PAIR, PAIR_WIDTH, type PairStatistics, type Part, SIDE, SIDE_WIDTH } from './pair-statistics.js';
+import {
+  PAIR,
+  PAIR_WIDTH,
+  type PairStatistics,
+  type Part,
+  SIDE,
+  SIDE_WIDTH,
+  UNMOVED,
+} from './pair-statistics.js';
 
 /** Overlap of orthonormal bases is at most k; beyond this factor it is no rounding. */
 const ORTHONORMAL_TOLERANCE = 1.01;
@@ -93,6 +101,11 @@ function firstOf(sentences: readonly string[]): string {
   return sentences.length > 1 ? `${sentences[0]} (and ${sentences.length - 1} more)` : sentences[0]!;
 }
 
+/** Of a matrix that has moved since the slow lane looked at it: the next look will see it. */
+function unmoved({ name }: Cell): CellScore {
+  return { leftOut: `${name} had not moved from the base when its singular values were last measured` };
+}
+
 /** A function of overlap² = ‖X_live^T X_ref‖_F², 0..k, and k. */
 function overlapScore(
   columns: { overlap: number; k: number },
@@ -101,6 +114,9 @@ function overlapScore(
   return (cell) => {
     const overlap = cell.pair(columns.overlap);
     const [k, referenceK] = cell.sides(columns.k);
+    if (columns.k === SIDE.bottomK && k === UNMOVED) {
+      return unmoved(cell);
+    }
     if (columns.k === SIDE.bottomK && (k === 0 || referenceK === 0)) {
       const whose = k === 0 ? "live model's" : "reference's";
       return {
@@ -140,6 +156,9 @@ export const SUBSPACE_METRICS: readonly Metric[] = [
     lane: 'slow',
     part: 'spectra',
     of(cell) {
+      if (cell.sides(SIDE.bottomK)[0] === UNMOVED) {
+        return unmoved(cell);
+      }
       const cosine = cell.pair(PAIR.spectrum);
       return Number.isFinite(cosine)
         ? { score: clamp(cosine, 0, 1) }

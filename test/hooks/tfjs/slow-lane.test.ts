@@ -2,10 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { Matrix, SVD } from 'ml-matrix';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AttachOptions, attach, sharedWeights } from '../../../hooks/tfjs/index.js';
+import { referenceAbsences } from '../../../hooks/tfjs/reference-sides.js';
 import { openBackend } from '../../../src/backend/index.js';
 import type { GuardConfigInput } from '../../../src/guard/index.js';
 import { PAIR, PAIR_WIDTH, SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
-import type { Reference } from '../../../src/reference/index.js';
+import { makeReference, type Reference } from '../../../src/reference/index.js';
 import { SpectralPool, spectralParts } from '../../../src/spectral/index.js';
 import type { HostTensor, NamedTensors } from '../../../src/tensors/index.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
@@ -145,6 +146,61 @@ describe('spectra and bottom subspaces', () => {
     expect(last.pairs[0].metrics.singular_value_overlap).not.toBeNull();
     weights['second/kernel'].dispose();
     thread.restore();
+  });
+
+  it.each([
+    ['the others count', true],
+    ['of the only one there is none, and why', false],
+  ])('a matrix that moved after it was measured is left out until the next time: %s', async (_, hasOther) => {
+    const thread = gatedThread();
+    thread.open();
+    const late = tf.variable(tf.zeros([5, 4]));
+    const weights = { ...(hasOther && { 'hidden/kernel': model.hidden }), 'late/kernel': late };
+    references = await referencesFor(weights);
+    const optimizer = tf.train.sgd(0.1);
+    const config = { ...SLOW, slow: { every: 5 } };
+    const guard = await attach(optimizer, { ...options(), weights, config });
+    const log = eventLog(guard);
+    const now = () => log.of('tick').at(-1)!.pairs[0];
+    // Both were measured at steps 5 and 6.
+    await train(model, optimizer, 8);
+    late.assign(tf.randomNormal([5, 4], 0, 1, 'float32', 3));
+    await train(model, optimizer, 1);
+    const { metrics, reasons } = now();
+    const reason = hasOther
+      ? undefined
+      : 'late.weight had not moved from the base when its singular values were last measured';
+    for (const name of ['singular_value_overlap', 'right_subspace_overlap_bottom_k']) {
+      expect([metrics[name] !== null, reasons[name]]).toEqual([hasOther, reason]);
+    }
+    await guard.detach();
+    expect(now().metrics.singular_value_overlap).not.toBeNull();
+    expect(now().metrics.singular_value_overlap).not.toBe(metrics.singular_value_overlap);
+    late.dispose();
+    thread.restore();
+  });
+
+  it('a reference that stores no bottom subspaces says so: those of an older version', async () => {
+    const [older, present] = references;
+    references = [{ ...older, bottoms: new Map() }, present];
+    const guard = await attach(tf.train.sgd(0.1), options());
+    const log = eventLog(guard);
+    model.hidden.assign(tf.randomNormal([6, 12], 0, 1, 'float32', 3));
+    await guard.detach();
+    const [one, other] = log.of('tick').at(-1)!.pairs;
+    expect(one.reasons.right_subspace_overlap_bottom_k).toBe(
+      'reference one stores no bottom subspaces, as those made by an older version do; make it again',
+    );
+    expect(one.metrics.singular_value_overlap).not.toBeNull();
+    expect(other.metrics.right_subspace_overlap_bottom_k).not.toBeNull();
+  });
+
+  it('a reference of dense matrices of low rank has none to store', () => {
+    const base = new Map([['w', { shape: [5, 6], data: new Float32Array(30) }]]);
+    const outer = Float32Array.from({ length: 30 }, (_, i) => (1 + Math.floor(i / 6)) * (1 + (i % 6)));
+    const low = makeReference({ name: 'low', base, model: new Map([['w', { shape: [5, 6], data: outer }]]) });
+    expect([low.subspaces.size, low.bottoms.size]).toEqual([1, 0]);
+    expect(referenceAbsences(low)).toEqual({});
   });
 
   it('are not measured where they are switched off, and the ticks say so', async () => {
