@@ -13,6 +13,7 @@ import {
 import {
   DEFAULT_HEADS,
   elementCount,
+  formatShape,
   type HostTensor,
   identityOrder,
   isHead,
@@ -107,7 +108,7 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
       tensorMap: Object.fromEntries(Object.entries(base.renamed).filter(([name]) => places.has(name))),
       madeBy: { kind: model.kind, dtype: options.dtype ?? 'F32', ...options.madeBy },
     };
-    const head = await headOf(model, places, options.heads ?? DEFAULT_HEADS);
+    const head = await headOf(model, base, options.heads);
     const reference = { description, ...kept, head, gradient: null, inputGradient: null, calibration };
     await writeReferenceParts(options.out, { ...reference, tau: lazyTau(tensors, model, base, options) });
     const contents: ReferenceContents = { ...description, ...reference };
@@ -213,21 +214,28 @@ function lazyTau(
   return tau;
 }
 
-/** The model's own head: what is called like one and is not shared. */
+/**
+ * The model's own head. Heads that are given are left out of what is shared, whatever the base holds; without any it is what is
+ * called like one and not held by the base in this shape: that is shared, by its own name or as one that it is tied to.
+ */
 async function headOf(
   model: ModelAtRest,
-  shared: ReadonlyMap<string, unknown>,
-  heads: readonly string[],
+  base: NamedCheckpoint,
+  heads: readonly string[] | undefined,
 ): Promise<Map<string, HostTensor> | null> {
   if (model.kind !== 'checkpoint') {
     return null;
   }
+  const isOfBase = (name: string, shape: readonly number[]) => {
+    const held = base.shapes.get(name);
+    return held !== undefined && formatShape(held) === formatShape(shape);
+  };
   const checkpoint = await NamedCheckpoint.open(model.path, false);
   try {
     const head = new Map<string, HostTensor>();
     const problems: string[] = [];
     for (const [name, shape] of checkpoint.shapes) {
-      if (isHead(name, heads) && !shared.has(name)) {
+      if (isHead(name, heads ?? DEFAULT_HEADS) && (heads !== undefined || !isOfBase(name, shape))) {
         const data = await checkpoint.readFloat32(name);
         const broken = brokenIn(data);
         if (broken > 0) problems.push(`${name}: ${broken} of ${data.length} values are NaN or infinite`);

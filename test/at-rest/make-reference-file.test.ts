@@ -186,6 +186,20 @@ describe('makeReferenceFile', () => {
     }
   });
 
+  it('keeps no head that is tied to what is shared', async () => {
+    const tie = (tensors: Tensors): Tensors =>
+      new Map([...tensors, ['lm_head.weight', tensors.get('embed.weight')!]]);
+    const { out, coverage } = await make(tie(base), new Map([...tie(model), ...head]));
+    expect(coverage.excluded).toContainEqual({
+      name: 'lm_head.weight',
+      reason: 'tied to embed.weight, counted once',
+    });
+    expect([...(await readReference(out)).head!.keys()]).toEqual(['head.weight']);
+    const alone = await make(tie(base), tie(model));
+    expect((await readReference(alone.out)).head).toBeNull();
+    expect(alone.limits).toContainEqual(expect.stringMatching(/^no head/));
+  });
+
   it('refuses NaN and infinity, listing tensors: of weights, of an adapter, of the head', async () => {
     const bad = changed(
       changed(model, 'norm.weight', (data) => data.fill(Number.NaN, 2, 5)),
