@@ -9,19 +9,21 @@ import {
 } from '../tensors/index.js';
 import { subtract } from './checkpoint-model.js';
 import type { ModelAtRest } from './model.js';
-import type { Excluded, NamedCheckpoint, Values } from './named-checkpoint.js';
+import type { Excluded, NamedCheckpoint } from './named-checkpoint.js';
 
 /**
  * A LoRA adapter: low-rank task vectors of the matrices that it adapts, whole tensors (modules_to_save) minus the base's, and zero
  * everywhere else, but for tensors that it moves by what is not read: those it does not have.
+ * @param precise values as float64; else float32
  * @throws MergeguardError where it adapts what the base does not have, or has in another shape
  */
 export async function openAdapterModel(
   path: string,
   name: string,
   base: NamedCheckpoint,
+  precise: boolean,
 ): Promise<ModelAtRest> {
-  const adapter = await openAdapter(path);
+  const adapter = await openAdapter(path, precise);
   const matrices = new Map(adapter.matrices.map((matrix) => [matrix.name, matrix]));
   const wholes = new Map<string, WholeTensor>();
   // Of several reasons for one name the first is shown.
@@ -51,10 +53,8 @@ export async function openAdapterModel(
     baseHash: null,
     form: (tensor) => (matrices.has(tensor) ? 'low-rank' : wholes.has(tensor) ? 'dense' : 'zero'),
     async tau(tensor, range, readBase) {
-      const values: Values = await wholes.get(tensor)!.read();
-      const from = await readBase();
-      const stretch = range === undefined ? values : values.slice(range.start, range.start + range.count);
-      return subtract(from instanceof Float64Array ? Float64Array.from(stretch) : stretch, from);
+      const [values, from] = [await wholes.get(tensor)!.read(range), await readBase()];
+      return subtract(values, from);
     },
     factors: (tensor) => matrices.get(tensor)!.read(),
     storedParts: async () => undefined,

@@ -7,7 +7,6 @@ import {
   MergeguardError,
   openCheckpoint,
   type Shapes,
-  type TensorInfo,
   type ValueRange,
 } from '../tensors/index.js';
 import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
@@ -81,10 +80,6 @@ export class NamedCheckpoint {
       await checkpoint.close();
       throw error;
     }
-  }
-
-  info(name: string): TensorInfo {
-    return this.#checkpoint.info(this.#originals.get(name)!);
   }
 
   /** All values of a tensor, or a stretch of them. */

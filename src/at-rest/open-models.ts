@@ -67,7 +67,7 @@ async function openModel(
     return null;
   }
   return (await isAdapter(path)) || (await isHalfAdapter(path))
-    ? openAdapterModel(path, name, base)
+    ? openAdapterModel(path, name, base, precise)
     : openCheckpointModel(path, name, precise);
 }
 

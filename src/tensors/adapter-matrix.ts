@@ -2,15 +2,17 @@ import { type AdapterConfig, configuredRank, configuredScale } from './adapter-c
 import type { FactorKeys } from './adapter-keys.js';
 import { formatShape } from './compare-tensors.js';
 import { isFloat } from './dtypes.js';
-import { permute } from './permute.js';
-import type { SafetensorsFile } from './safetensors-read.js';
+import type { SafetensorsFile, ValueRange } from './safetensors-read.js';
+
+/** Values of an adapter's tensor: float64 where they are asked for precisely. */
+type Values = Float32Array | Float64Array;
 
 /** The delta of one adapted matrix, [m, n] of rank r, is left right; it is never multiplied out here. */
 export interface LowRankFactors {
   /** [m, r], the scale folded in */
-  readonly left: Float32Array;
+  readonly left: Values;
   /** [r, n] */
-  readonly right: Float32Array;
+  readonly right: Values;
   readonly rank: number;
 }
 
@@ -24,7 +26,6 @@ export interface AdaptedMatrix {
    */
   readonly shape: readonly [number, number];
   readonly rank: number;
-  readonly scale: number;
   read(): Promise<LowRankFactors>;
 }
 
@@ -57,9 +58,26 @@ export function factorProblems(file: SafetensorsFile, config: AdapterConfig, key
   return problems;
 }
 
-/** `tensor` [rows, columns] as [columns, rows]. */
-function transpose(tensor: Float32Array, rows: number, columns: number): Float32Array {
-  return permute(tensor, [rows, columns], [1, 0]);
+/** `tensor` [rows, columns] as [columns, rows], of the same precision. */
+function transpose(tensor: Values, rows: number, columns: number): Values {
+  const result =
+    tensor instanceof Float64Array ? new Float64Array(tensor.length) : new Float32Array(tensor.length);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      result[j * rows + i] = tensor[i * columns + j]!;
+    }
+  }
+  return result;
+}
+
+/** Values of one tensor, or of a stretch of it, in a fresh array. */
+export function readValues(
+  file: SafetensorsFile,
+  key: string,
+  precise: boolean,
+  range?: ValueRange,
+): Promise<Values> {
+  return precise ? file.readFloat64(key, range) : file.readFloat32(key, range);
 }
 
 /** The adapted matrix of two factors without problems. */
@@ -68,6 +86,7 @@ export function adaptedMatrix(
   config: AdapterConfig,
   name: string,
   { A, B, embedding, module }: FactorKeys,
+  precise: boolean,
 ): AdaptedMatrix {
   const [rank, width] = file.info(A!).shape as [number, number];
   const height = file.info(B!).shape[0]!;
@@ -78,10 +97,9 @@ export function adaptedMatrix(
     name,
     shape: flipped ? [width, height] : [height, width],
     rank,
-    scale,
     read: async () => {
-      const a = await file.readFloat32(A!);
-      const b = await file.readFloat32(B!);
+      const a = await readValues(file, A!, precise);
+      const b = await readValues(file, B!, precise);
       const left = flipped ? transpose(a, rank, width) : b;
       for (let i = 0; i < left.length; i++) {
         left[i]! *= scale;

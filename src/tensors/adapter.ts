@@ -2,10 +2,16 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type AdapterConfig, readAdapterConfig } from './adapter-config.js';
 import { type Skipped, sortKeys } from './adapter-keys.js';
-import { type AdaptedMatrix, adaptedMatrix, factorProblems, isConvolution } from './adapter-matrix.js';
+import {
+  type AdaptedMatrix,
+  adaptedMatrix,
+  factorProblems,
+  isConvolution,
+  readValues,
+} from './adapter-matrix.js';
 import { isFloat } from './dtypes.js';
 import { listProblems, MergeguardError, messageOf } from './errors.js';
-import { openSafetensors, type SafetensorsFile } from './safetensors-read.js';
+import { openSafetensors, type SafetensorsFile, type ValueRange } from './safetensors-read.js';
 
 const MODEL = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
@@ -13,7 +19,8 @@ const CONFIG = 'adapter_config.json';
 export interface WholeTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  read(): Promise<Float32Array>;
+  /** all values, or a stretch of them, in a fresh array */
+  read(range?: ValueRange): Promise<Float32Array | Float64Array>;
 }
 
 /** A LoRA adapter; its tensors are read when they are asked for. */
@@ -64,7 +71,7 @@ async function adapterFolder(path: string): Promise<string> {
   return folder;
 }
 
-function describe(file: SafetensorsFile, config: AdapterConfig, folder: string): Adapter {
+function describe(file: SafetensorsFile, config: AdapterConfig, folder: string, precise: boolean): Adapter {
   const { factors, whole: wholeKeys, skipped, problems } = sortKeys(file.names);
   const matrices: AdaptedMatrix[] = [];
   for (const [name, keys] of factors) {
@@ -75,13 +82,13 @@ function describe(file: SafetensorsFile, config: AdapterConfig, folder: string):
     }
     const found = factorProblems(file, config, keys);
     problems.push(...found);
-    if (found.length === 0) matrices.push(adaptedMatrix(file, config, name, keys));
+    if (found.length === 0) matrices.push(adaptedMatrix(file, config, name, keys, precise));
   }
   const whole: WholeTensor[] = [];
   for (const [name, key] of wholeKeys) {
     const { dtype, shape } = file.info(key);
     if (isFloat(dtype)) {
-      whole.push({ name, shape, read: () => file.readFloat32(key) });
+      whole.push({ name, shape, read: (range) => readValues(file, key, precise, range) });
     } else if (/\.(weight|bias)$/.test(name)) {
       problems.push(`"${key}" is of dtype ${dtype}, not of a floating-point one`);
     } else {
@@ -101,14 +108,15 @@ function describe(file: SafetensorsFile, config: AdapterConfig, folder: string):
 /**
  * Opens a LoRA adapter as PEFT saves it, by its folder or by one of its two files. Names are canonical ones of
  * the base's tensors.
+ * @param precise values as float64; else float32
  * @throws MergeguardError for another kind of adapter, and with every problem of its tensors at once
  */
-export async function openAdapter(path: string): Promise<Adapter> {
+export async function openAdapter(path: string, precise = false): Promise<Adapter> {
   const folder = await adapterFolder(path);
   const config = await readAdapterConfig(join(folder, CONFIG));
   const file = await openSafetensors(join(folder, MODEL));
   try {
-    return describe(file, config, folder);
+    return describe(file, config, folder, precise);
   } catch (error) {
     await file.close();
     throw error;

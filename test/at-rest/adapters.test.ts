@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compareAll, compareWith, makeReferenceFile } from '../../src/at-rest/index.js';
+import { NamedCheckpoint } from '../../src/at-rest/named-checkpoint.js';
+import { openModels } from '../../src/at-rest/open-models.js';
 import { readReference } from '../../src/reference/index.js';
 import { Random, type TensorInput } from '../../src/tensors/index.js';
 import {
@@ -7,6 +9,7 @@ import {
   disk,
   expectMetrics,
   fineTuned,
+  merged,
   randomBase,
   slowMetrics,
   type Tensors,
@@ -127,4 +130,77 @@ describe('what an adapter moves by tensors that are not read', () => {
       'task_vector_l2_distance',
     ]);
   });
+});
+
+describe('an adapter of float64 values', () => {
+  const doubles = new Map([...base].map(([name, { shape }]) => [name, tensor([...shape], random, 1, 'F64')]));
+  const [rank, alpha, module] = [3, 16, 'layers.0.mix'];
+  const a = tensor([rank, 14], random, 1, 'F64');
+  const b = tensor([14, rank], random, 0.1, 'F64');
+  const embed = tensor([20, 14], random, 1, 'F64');
+  const tensors: Tensors = new Map([
+    [`${P}${module}.lora_A.weight`, a],
+    [`${P}${module}.lora_B.weight`, b],
+    [`${P}embed.modules_to_save.weight`, embed],
+  ]);
+  const lora = {
+    tensors,
+    config: { peft_type: 'LORA', r: rank, lora_alpha: alpha, use_rslora: true },
+  };
+  const tau = new Map(
+    [...tauOf(doubles, doubles)].map(([name, { shape, data }]) => [
+      name,
+      { shape, data: Float64Array.from(data) },
+    ]),
+  );
+  const delta = tau.get(`${module}.weight`)!.data;
+  for (let i = 0; i < delta.length; i++) {
+    const [row, column] = [Math.floor(i / 14), i % 14];
+    for (let r = 0; r < rank; r++) {
+      delta[i]! +=
+        (Number(b.data[row * rank + r]) * Number(a.data[r * 14 + column]) * alpha) / Math.sqrt(rank);
+    }
+  }
+  tau.get('embed.weight')!.data.forEach((_, i, values) => {
+    values[i] = Number(embed.data[i]) - Number(doubles.get('embed.weight')!.data[i]);
+  });
+
+  it('is compared to nine digits when asked, with a checkpoint and with another', async () => {
+    const origin = await write('precise/base', doubles);
+    const other = new Map(
+      [...doubles].map(([name, { shape, data }]) => {
+        const moved = Float64Array.from(data as Float64Array, (value) => value + 0.1 * random.normal());
+        return [name, { shape, data: moved }];
+      }),
+    );
+    const paths = [await writeAdapter('precise/lora', lora), await write('precise/other', other)];
+    const found = await compareAll(paths, { base: origin, threads: 1, precise: true });
+    const names = ['task_vector_dot_product', 'task_vector_l2_distance', 'task_vector_cosine_similarity'];
+    expectMetrics(found.pairs[0]!.metrics, slowMetrics(tau, tauOf(doubles, other), rank), 1e-9, names);
+    const whole = await write('precise/merged', merged(doubles, tau));
+    const same = await compareAll([paths[0]!, whole], { base: origin, threads: 1, precise: true });
+    expectMetrics(same.pairs[0]!.metrics, slowMetrics(tau, tau), 1e-9, names);
+  });
+
+  it.each([true, false])(
+    'has stretches of its whole tensors as they are in the whole, precise: %s',
+    async (precise) => {
+      const path = await writeAdapter('stretches/lora', lora);
+      const origin = await NamedCheckpoint.open(await write('stretches/base', doubles), precise);
+      const [model] = await openModels([{ name: 'lora', path }], origin, precise);
+      const name = 'embed.weight';
+      const all = await model!.tau(name, undefined, () => origin.read(name));
+      expect(all).toHaveLength(280);
+      all.forEach((value, i) => {
+        expect(Math.abs(value - tau.get(name)!.data[i]!)).toBeLessThan(precise ? 1e-12 : 1e-5);
+      });
+      for (let start = 0; start < 280; start += 33) {
+        const range = { start, count: Math.min(33, 280 - start) };
+        const found = await model!.tau(name, range, () => origin.read(name, range));
+        expect(found).toEqual(all.slice(start, start + range.count));
+      }
+      await model!.close();
+      await origin.close();
+    },
+  );
 });

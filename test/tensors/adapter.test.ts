@@ -90,11 +90,15 @@ function expectClose(found: number[], expected: number[]): void {
   }
 }
 
-/** name -> [shape, rank, scale] */
-function summary(adapter: Adapter): Record<string, unknown> {
-  return Object.fromEntries(
-    adapter.matrices.map(({ name, shape, rank, scale }) => [name, [shape, rank, scale]]),
-  );
+/** name -> [shape, rank, scale]; of factors as `factors` makes them */
+async function summary(adapter: Adapter): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  for (const { name, shape, rank, read } of adapter.matrices) {
+    const { left } = await read();
+    const { data } = tensor([shape[0], rank], 2);
+    found[name] = [shape, rank, expect.closeTo(left[0]! / data[0]!, 5)];
+  }
+  return found;
 }
 
 describe('isAdapter', () => {
@@ -148,14 +152,43 @@ describe('openAdapter', () => {
         const adapter = await openAdapter(folder);
         const scale = rslora ? alpha / Math.sqrt(rank) : alpha / rank;
         const flipped = kind !== 'linear';
-        expect(summary(adapter)).toEqual({
-          'x.weight': [flipped ? [width, out] : [out, width], rank, scale],
-        });
+        expect(adapter.matrices).toMatchObject([
+          { name: 'x.weight', shape: flipped ? [width, out] : [out, width], rank },
+        ]);
         expectClose(await multipliedOut(adapter, 'x.weight'), slowDelta(b, a, scale, flipped));
         await adapter.close();
       }),
       { seed: 7, numRuns: 60 },
     );
+  });
+
+  it.each(['linear', 'conv1d'])('is as precise as float64 when asked: %s', async (kind) => {
+    const [rank, out, width, alpha] = [3, 5, 4, 16];
+    const random = new Random('precise');
+    const doubles = (shape: [number, number]): TensorInput => ({
+      shape,
+      data: Float64Array.from({ length: shape[0] * shape[1] }, () => random.normal()),
+    });
+    const [a, b, whole] = [doubles([rank, width]), doubles([out, rank]), doubles([7, 2])];
+    const flipped = kind === 'conv1d';
+    await write(
+      [
+        [`${P}x.lora_A.weight`, a],
+        [`${P}x.lora_B.weight`, b],
+        [`${P}head.modules_to_save.weight`, whole],
+      ],
+      { r: rank, lora_alpha: alpha, use_rslora: true, fan_in_fan_out: flipped },
+    );
+    const adapter = await openAdapter(folder, true);
+    const found = await multipliedOut(adapter, 'x.weight');
+    const expected = slowDelta(b, a, alpha / Math.sqrt(rank), flipped);
+    expect(found).toHaveLength(out * width);
+    for (const [at, value] of expected.entries()) {
+      expect(Math.abs(found[at]! - value)).toBeLessThan(1e-12);
+    }
+    expect(await adapter.whole[0]!.read()).toEqual(whole.data);
+    expect(await adapter.whole[0]!.read({ start: 3, count: 4 })).toEqual(whole.data.slice(3, 7));
+    await adapter.close();
   });
 
   it('takes rank and alpha of a module from the first pattern that its name ends with', async () => {
@@ -178,7 +211,7 @@ describe('openAdapter', () => {
     );
     const adapter = await openAdapter(folder);
     expect(adapter.baseModel).toBe('gpt');
-    expect(summary(adapter)).toEqual({
+    expect(await summary(adapter)).toEqual({
       'model.layers.0.q_proj.weight': [[6, 5], 3, 4 / 3],
       'model.layers.1.q_proj.weight': [[6, 5], 4, 4],
       'model.layers.1.my_q_proj.weight': [[6, 5], 2, 2],
@@ -196,7 +229,7 @@ describe('openAdapter', () => {
       JSON.stringify({ ...nulls, layer_replication: [], use_bdlora: null }),
     );
     const adapter = await openAdapter(folder);
-    expect(summary(adapter)).toEqual({ 'q.weight': [[9, 9], 8, 1] });
+    expect(await summary(adapter)).toEqual({ 'q.weight': [[9, 9], 8, 1] });
     expect(adapter.baseModel).toBeNull();
     await adapter.close();
   });
@@ -222,7 +255,13 @@ describe('openAdapter', () => {
       'lora_head.weight': [3],
     });
     const classifier = adapter.whole.find(({ name }) => name === 'classifier.weight')!;
-    expect(await classifier.read()).toEqual(tensor([2, 3], 5).data);
+    const values = tensor([2, 3], 5).data;
+    expect(await classifier.read()).toEqual(values);
+    for (let start = 0; start <= 6; start++) {
+      for (let count = 0; start + count <= 6; count++) {
+        expect(await classifier.read({ start, count })).toEqual(values.slice(start, start + count));
+      }
+    }
     expect(adapter.skipped).toEqual([]);
     await adapter.close();
   });
@@ -243,7 +282,7 @@ describe('openAdapter', () => {
       [`${P}norm.num_batches_tracked`, { shape: [1], data: BigInt64Array.of(3n) }],
     ]);
     const adapter = await openAdapter(folder);
-    expect(Object.keys(summary(adapter))).toEqual(['wte.weight']);
+    expect(adapter.matrices.map(({ name }) => name)).toEqual(['wte.weight']);
     expect(adapter.whole.map(({ name }) => name).sort()).toEqual(['head.bias', 'head.weight']);
     const skipped = adapter.skipped
       .map(({ name, reason, lost }) => `${lost ? 'lost ' : ''}${name}: ${reason}`)
