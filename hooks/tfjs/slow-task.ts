@@ -42,7 +42,8 @@ export class SlowTask {
   #begunAt = 0;
   /** performance.now() before which nothing is begun */
   #restsUntil = 0;
-  #pending: Promise<void> | null = null;
+  /** whether it succeeded */
+  #pending: Promise<boolean> | null = null;
   #isStopped = false;
 
   constructor(pieces: Pieces, options: SlowTaskOptions) {
@@ -80,17 +81,22 @@ export class SlowTask {
     const start = performance.now();
     const begun = this.#begin(step);
     const beginningMs = performance.now() - start;
-    const end = (finish: () => void) => {
+    const end = (finish: () => void): boolean => {
       if (this.#isStopped) {
-        return;
+        return false;
       }
+      let isDone = false;
       const received = performance.now();
       this.#restsUntil = received + REST * (received - start);
       this.#pending = null;
-      failOpen.runLate(finish);
+      failOpen.runLate(() => {
+        finish();
+        isDone = true;
+      });
       const endingMs = performance.now() - received;
       clock.own(endingMs);
       budget.spend(activity, beginningMs + endingMs);
+      return isDone;
     };
     this.#pending = begun.then(end, (error) =>
       end(() => {
@@ -105,17 +111,21 @@ export class SlowTask {
   }
 
   /**
-   * Measures all pieces at this step, after what is under way; `proceed` is asked before each piece, with how many are
-   * done.
+   * Measures all pieces at this step, after what is under way, unless it is switched off; `proceed` is asked before each
+   * piece, and told at the end, with how many are done. One that failed is not.
    * @throws with `strict` what fails in it
    */
   async complete(step: number, proceed: (done: number) => boolean): Promise<void> {
     await this.#pending;
+    const { failOpen } = this.#options;
     const { count } = this.#pieces;
-    for (let done = 0; proceed(done) && done < count; done++) {
+    let done = 0;
+    let goesOn = !failOpen.off && proceed(done);
+    for (let tried = 0; goesOn && tried < count; tried++) {
       this.#start(step);
-      await this.#pending;
-      this.#options.failOpen.rethrow();
+      done += (await this.#pending) ? 1 : 0;
+      failOpen.rethrow();
+      goesOn = proceed(done) && !failOpen.off;
     }
   }
 

@@ -141,6 +141,35 @@ describe('at the end', () => {
     expect(bench.ended).toEqual([9]);
   });
 
+  it('a piece that fails is not counted, the next one is tried', async () => {
+    const bench = new Bench(2);
+    const seen: number[] = [];
+    const completing = bench.task.complete(9, (done) => seen.push(done) > 0);
+    await bench.answer();
+    await bench.answer(new Error('out of luck'));
+    await bench.answer();
+    await completing;
+    expect(bench.begun).toEqual([9, 9, 9]);
+    expect(seen).toEqual([0, 1, 1, 2]);
+  });
+
+  it('no more pieces are begun, or counted, once it is switched off', async () => {
+    const bench = new Bench(1);
+    for (const step of [1, 2]) {
+      bench.task.step(step);
+      await bench.answer(new Error('out of luck'));
+    }
+    const seen: number[] = [];
+    const completing = bench.task.complete(9, (done) => seen.push(done) > 0);
+    await bench.answer(new Error('out of luck'));
+    await completing;
+    await bench.task.complete(9, (done) => seen.push(done) > 0);
+    expect([bench.begun, seen]).toEqual([
+      [1, 2, 9],
+      [0, 0],
+    ]);
+  });
+
   it('what is under way when it is stopped is forgotten, an error too', async () => {
     for (const error of [undefined, new Error('the thread was closed')]) {
       const bench = new Bench(1, true);
