@@ -7,6 +7,7 @@ import {
   type TensorInfo,
   type ValueRange,
 } from '../tensors/index.js';
+import { layoutProblems } from './layout.js';
 import { type Description, descriptionSchema } from './reference.js';
 import { FORMAT, VERSION } from './write-reference.js';
 
@@ -141,14 +142,45 @@ export class ReferenceFile {
   }
 }
 
-/**
- * Opens a reference and checks what its header says; reads no tensor.
- * @throws SafetensorsError for a file that is damaged, MergeguardError for one that is no reference or of a newer version
- */
-export async function openReference(path: string): Promise<ReferenceFile> {
+/** Everything in which the file's tensors do not fit each other, by their shapes and the norms alone. */
+export async function fileProblems(file: ReferenceFile): Promise<string[]> {
+  const shapes = (part: string) =>
+    new Map(file.names(part).map((name) => [name, file.info(part, name).shape]));
+  const { tensors } = file.description;
+  return layoutProblems({ tensors, norms: await file.norms(), shapes });
+}
+
+/** @throws MergeguardError with a file's problems, if there are any */
+export function refuseUnsound(file: ReferenceFile, problems: readonly string[]): void {
+  if (problems.length > 0) {
+    throw new MergeguardError(
+      listProblems(`${file.what} is not a sound reference; make it again:`, problems),
+    );
+  }
+}
+
+/** Opens a reference of which only the names and dtypes are checked: for who checks all of it. */
+export async function openUnchecked(path: string): Promise<ReferenceFile> {
   const file = await openSafetensors(path);
   try {
     return new ReferenceFile(file, path);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a reference and checks what its header and its norms say: that its parts fit its tensors and each other, and that no
+ * task vector is missing. Reads no other tensor.
+ * @throws SafetensorsError for a file that is damaged, MergeguardError for one that is no reference, of a newer version, or
+ * that contradicts itself (every problem at once)
+ */
+export async function openReference(path: string): Promise<ReferenceFile> {
+  const file = await openUnchecked(path);
+  try {
+    refuseUnsound(file, await fileProblems(file));
+    return file;
   } catch (error) {
     await file.close();
     throw error;

@@ -1,26 +1,21 @@
 import { SPECTRUM_LENGTH } from '../spectral/index.js';
 import type { HostTensor, Tensor } from '../tensors/index.js';
-import { listProblems, MergeguardError } from '../tensors/index.js';
-import { openReference, type ReferenceFile } from './open-reference.js';
+import { fileProblems, openUnchecked, type ReferenceFile, refuseUnsound } from './open-reference.js';
 import type { Calibration, Factors, Reference, Subspace } from './reference.js';
-import { referenceProblems } from './validate.js';
+import { contentProblems } from './validate.js';
 
-/** The tensors of two parts that come in pairs, by name. */
+/** The tensors of two parts that come in pairs, by name; what only one of them has is the layout's problem. */
 function pairUp<Pair>(
-  [first, firsts]: readonly [string, ReadonlyMap<string, HostTensor>],
-  [second, seconds]: readonly [string, ReadonlyMap<string, HostTensor>],
+  firsts: ReadonlyMap<string, HostTensor>,
+  seconds: ReadonlyMap<string, HostTensor>,
   make: (first: HostTensor, second: HostTensor) => Pair,
-  problems: string[],
 ): Map<string, Pair> {
   const pairs = new Map<string, Pair>();
-  for (const name of new Set([...firsts.keys(), ...seconds.keys()])) {
-    const one = firsts.get(name);
+  for (const [name, one] of firsts) {
     const other = seconds.get(name);
-    if (one === undefined || other === undefined) {
-      problems.push(`the ${one === undefined ? first : second} of ${name} is missing`);
-      continue;
+    if (other !== undefined) {
+      pairs.set(name, make(one, other));
     }
-    pairs.set(name, make(one, other));
   }
   return pairs;
 }
@@ -60,7 +55,7 @@ async function readPart(file: ReferenceFile, part: string): Promise<Map<string, 
 }
 
 async function readWhole(file: ReferenceFile): Promise<Reference> {
-  const problems: string[] = [];
+  const problems = await fileProblems(file);
   const host = (part: string) => readHostPart(file, part);
   const spectra = new Map<string, Float64Array>();
   for (const [name, { data }] of await readPart(file, 'spectrum')) {
@@ -72,17 +67,15 @@ async function readWhole(file: ReferenceFile): Promise<Reference> {
     ...file.description,
     tau: await host('tau'),
     factors: pairUp(
-      ['left factor', await host('tau_left')],
-      ['right factor', await host('tau_right')],
+      await host('tau_left'),
+      await host('tau_right'),
       (left, right): Factors => ({ left, right }),
-      problems,
     ),
     norms: await file.norms(),
     subspaces: pairUp(
-      ['left subspace', await host('left')],
-      ['right subspace', await host('right')],
+      await host('left'),
+      await host('right'),
       (left, right): Subspace => ({ k: left.shape[1] ?? 0, left, right }),
-      problems,
     ),
     spectra,
     bottoms: await host('bottom'),
@@ -91,12 +84,8 @@ async function readWhole(file: ReferenceFile): Promise<Reference> {
     calibration: asCalibration(await readPart(file, 'calibration'), problems),
     inputGradient: (await host('input_gradient')).get('') ?? null,
   };
-  problems.push(...referenceProblems(reference));
-  if (problems.length > 0) {
-    throw new MergeguardError(
-      listProblems(`${file.what} is not a sound reference; make it again:`, problems),
-    );
-  }
+  problems.push(...contentProblems(reference));
+  refuseUnsound(file, problems);
   return reference;
 }
 
@@ -106,7 +95,7 @@ async function readWhole(file: ReferenceFile): Promise<Reference> {
  * version, or that contradicts itself (every problem at once)
  */
 export async function readReference(path: string): Promise<Reference> {
-  const file = await openReference(path);
+  const file = await openUnchecked(path);
   try {
     return await readWhole(file);
   } finally {

@@ -1,18 +1,6 @@
-import {
-  elementCount,
-  formatShape,
-  type HostTensor,
-  type NamedTensors,
-  type Shapes,
-} from '../tensors/index.js';
-import {
-  type Calibration,
-  descriptionOf,
-  descriptionSchema,
-  type Factors,
-  type Reference,
-  type Subspace,
-} from './reference.js';
+import { elementCount, formatShape, type HostTensor, type NamedTensors } from '../tensors/index.js';
+import { layoutOf, layoutProblems } from './layout.js';
+import { type Calibration, descriptionOf, descriptionSchema, type Reference } from './reference.js';
 
 function hostProblems(label: string, { shape, data }: HostTensor): string[] {
   if (elementCount(shape) !== data.length) {
@@ -50,52 +38,6 @@ function calibrationProblems({ images, labels }: Calibration): string[] {
   return problems;
 }
 
-function subspaceProblems(name: string, { k, left, right }: Subspace, shape: readonly number[]): string[] {
-  const problems = [...hostProblems(`left ${name}`, left), ...hostProblems(`right ${name}`, right)];
-  const needed = [`${shape[0]}, ${k}`, `${shape[1]}, ${k}`];
-  const found = [left.shape.join(', '), right.shape.join(', ')];
-  if (shape.length !== 2 || needed.join() !== found.join()) {
-    problems.push(
-      `the subspaces of ${name}, which is ${formatShape(shape)}, are [${found[0]}] and [${found[1]}]`,
-    );
-  }
-  return problems;
-}
-
-/** Tensors of a part that belong to no shared tensor, or to one of another shape. */
-function shapeProblems(part: string, found: NamedTensors, shapes: Shapes): string[] {
-  const problems: string[] = [];
-  for (const [name, { shape }] of found) {
-    const expected = shapes.get(name);
-    if (expected === undefined) {
-      problems.push(`${part} ${name} belongs to no shared tensor`);
-    } else if (formatShape(expected) !== formatShape(shape)) {
-      problems.push(`${part} ${name} is ${formatShape(shape)}, the tensor ${formatShape(expected)}`);
-    }
-  }
-  return problems;
-}
-
-function factorProblems(name: string, { left, right }: Factors, shape: readonly number[]): string[] {
-  const problems = [...hostProblems(`tau_left ${name}`, left), ...hostProblems(`tau_right ${name}`, right)];
-  const rank = left.shape[1];
-  const found = `${formatShape(left.shape)} and ${formatShape(right.shape)}`;
-  if (found !== `${formatShape([shape[0]!, rank!])} and ${formatShape([rank!, shape[1]!])}`) {
-    problems.push(`the factors of ${name}, which is ${formatShape(shape)}, are ${found}`);
-  }
-  return problems;
-}
-
-function bottomProblems(name: string, bottom: HostTensor, shape: readonly number[]): string[] {
-  const problems = hostProblems(`bottom ${name}`, bottom);
-  if (shape.length !== 2 || bottom.shape.length !== 2 || bottom.shape[0] !== shape[1]) {
-    problems.push(
-      `the bottom subspace of ${name}, which is ${formatShape(shape)}, is ${formatShape(bottom.shape)}`,
-    );
-  }
-  return problems;
-}
-
 function inputGradientProblems(inputGradient: HostTensor, calibration: Calibration | null): string[] {
   const problems = hostProblems('the input gradient', inputGradient);
   const found = formatShape(inputGradient.shape);
@@ -112,51 +54,41 @@ function inputGradientProblems(inputGradient: HostTensor, calibration: Calibrati
   return problems;
 }
 
-/** Everything by which a reference contradicts itself, a line each: when it is made and when it is read. */
+/** Everything by which a reference contradicts itself, a line each. */
 export function referenceProblems(reference: Reference): string[] {
-  const { tensors, tau, factors, norms, subspaces, spectra, bottoms } = reference;
+  return [...layoutProblems(layoutOf(reference)), ...contentProblems(reference)];
+}
+
+/** What of that takes its description and its values to tell, and not only its layout. */
+export function contentProblems(reference: Reference): string[] {
   const { gradient, gradientRecipe, head, calibration, inputGradient } = reference;
   const parsed = descriptionSchema.safeParse(descriptionOf(reference));
   const problems = (parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  const shapes = new Map(tensors.map((tensor) => [tensor.name, tensor.shape]));
-  if (shapes.size !== tensors.length) {
-    problems.push('a tensor is listed twice');
-  }
-  problems.push(...shapeProblems('tau', tau, shapes), ...valueProblems('tau', tau));
-  for (const [key, factor] of factors) {
-    problems.push(...factorProblems(key, factor, shapes.get(key) ?? []));
-    if (tau.has(key)) problems.push(`${key} has both a task vector and factors of one`);
-  }
-  if (norms.length !== tensors.length || !norms.every((norm) => Number.isFinite(norm) && norm >= 0)) {
-    problems.push(`the norms are not ${tensors.length} finite numbers`);
-  }
-  tensors.forEach(({ name }, t) => {
-    if (norms[t]! > 0 && !tau.has(name) && !factors.has(name)) {
-      problems.push(`the task vector of ${name} is missing, whose norm is not zero`);
-    }
-  });
-  for (const [key, subspace] of subspaces) {
-    if (!spectra.has(key)) problems.push(`the spectrum of ${key} is missing`);
-    problems.push(...subspaceProblems(key, subspace, shapes.get(key) ?? []));
-  }
-  for (const [key, spectrum] of spectra) {
-    if (!shapes.has(key) || !spectrum.every(Number.isFinite)) {
-      problems.push(`the spectrum of ${key} is not finite, or of no shared tensor`);
-    }
-  }
+  problems.push(...taskVectorProblems(reference));
   if ((gradient === null) !== (gradientRecipe === null)) {
     problems.push('a gradient and its recipe come together; one of them is missing');
   }
-  for (const [key, bottom] of bottoms) {
-    problems.push(...bottomProblems(key, bottom, shapes.get(key) ?? []));
-  }
-  if (gradient !== null) {
-    problems.push(...valueProblems('gradient', gradient), ...shapeProblems('gradient', gradient, shapes));
-  }
+  if (gradient !== null) problems.push(...valueProblems('gradient', gradient));
   if (gradient?.size === 0) problems.push('the gradient has no tensors; leave it out instead');
   if (head !== null) problems.push(...valueProblems('head', head));
   if (head?.size === 0) problems.push('the head has no tensors; leave it out instead');
   if (calibration !== null) problems.push(...calibrationProblems(calibration));
   if (inputGradient !== null) problems.push(...inputGradientProblems(inputGradient, calibration));
+  return problems;
+}
+
+/** Of task vectors and what was made of them. */
+function taskVectorProblems({ tau, factors, subspaces, spectra, bottoms }: Reference): string[] {
+  const problems = valueProblems('tau', tau);
+  for (const [name, { left, right }] of factors) {
+    problems.push(...hostProblems(`tau_left ${name}`, left), ...hostProblems(`tau_right ${name}`, right));
+  }
+  for (const [name, { left, right }] of subspaces) {
+    problems.push(...hostProblems(`left ${name}`, left), ...hostProblems(`right ${name}`, right));
+  }
+  for (const [name, spectrum] of spectra) {
+    if (!spectrum.every(Number.isFinite)) problems.push(`the spectrum of ${name} is not finite`);
+  }
+  problems.push(...valueProblems('bottom', bottoms));
   return problems;
 }

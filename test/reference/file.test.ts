@@ -231,6 +231,95 @@ describe('a reference file', () => {
     await expect(readReference(path)).rejects.toThrow(problem);
   });
 
+  it.each<[string, (tensors: Tensors, metadata: Record<string, string>) => void, RegExp]>([
+    [
+      'a task vector that moved but is not there',
+      (tensors) => tensors.delete('tau/wide.bias'),
+      /the task vector of wide\.bias is missing, whose norm is not zero/,
+    ],
+    ['no norms', (tensors) => tensors.delete('norms'), /the norms are not 4 finite numbers/],
+    [
+      'a task vector of another shape',
+      (tensors) => tensors.set('tau/conv.weight', { shape: [18], data: new Float32Array(18) }),
+      /tau conv\.weight is \[18\], the tensor \[2, 1, 3, 3\]/,
+    ],
+    [
+      'one factor',
+      (tensors) => tensors.set('tau_right/wide.weight', { shape: [1, 6], data: new Float32Array(6) }),
+      /the left factor of wide\.weight is missing/,
+    ],
+    [
+      'factors of a wrong width',
+      (tensors) => {
+        tensors.delete('tau/wide.weight');
+        tensors.set('tau_left/wide.weight', { shape: [4, 1], data: new Float32Array(4) });
+        tensors.set('tau_right/wide.weight', { shape: [1, 5], data: new Float32Array(5) });
+      },
+      /the factors of wide\.weight, which is \[4, 6\], are \[4, 1\] and \[1, 5\]/,
+    ],
+    [
+      'factors of no width',
+      (tensors) => {
+        tensors.set('tau_left/frozen.weight', { shape: [3, 0], data: new Float32Array(0) });
+        tensors.set('tau_right/frozen.weight', { shape: [0, 2], data: new Float32Array(0) });
+      },
+      /the factors of frozen\.weight, which is \[3, 2\], are \[3, 0\] and \[0, 2\]/,
+    ],
+    [
+      'one subspace',
+      (tensors) => tensors.delete('left/wide.weight'),
+      /the left subspace of wide\.weight is missing/,
+    ],
+    [
+      'a spectrum alone',
+      (tensors) =>
+        tensors.set('spectrum/frozen.weight', { shape: [1], dtype: 'F64', data: Float64Array.of(1) }),
+      /the left subspace of frozen\.weight is missing[\s\S]*the right subspace of frozen\.weight is missing/,
+    ],
+    [
+      'a spectrum that is too long',
+      (tensors) => tensors.set('spectrum/wide.weight', { shape: [5], data: new Float64Array(5) }),
+      /the spectrum of wide\.weight, which is \[4, 6\], is \[5\]/,
+    ],
+    [
+      'subspaces of different widths',
+      (tensors) => tensors.set('right/wide.weight', { shape: [6, 3], data: new Float32Array(18) }),
+      /the subspaces of wide\.weight, which is \[4, 6\], are \[4, 4\] and \[6, 3\]/,
+    ],
+    [
+      'a bottom of another matrix',
+      (tensors) => tensors.set('bottom/wide.weight', { shape: [4, 4], data: new Float32Array(16) }),
+      /the bottom subspace of wide\.weight, which is \[4, 6\], is \[4, 4\]/,
+    ],
+    [
+      'a bottom that is too wide',
+      (tensors) => tensors.set('bottom/wide.weight', { shape: [6, 5], data: new Float32Array(30) }),
+      /the bottom subspace of wide\.weight, which is \[4, 6\], is \[6, 5\]/,
+    ],
+    [
+      'a bottom alone',
+      (tensors) => tensors.set('bottom/frozen.weight', { shape: [2, 2], data: new Float32Array(4) }),
+      /frozen\.weight has a bottom subspace, but no left one/,
+    ],
+    [
+      'a name twice',
+      (_, metadata) => {
+        const description = JSON.parse(metadata.reference!);
+        description.tensors[1] = description.tensors[0];
+        metadata.reference = JSON.stringify(description);
+      },
+      /the tensor \S+ is listed twice/,
+    ],
+  ])('is refused when it is opened, and when it is read, with %s', async (_, change, problem) => {
+    await writeTampered((tensors, metadata) => void change(tensors, metadata));
+    for (const open of [openReference, readReference]) {
+      const error = (await open(path).catch((caught: unknown) => caught)) as Error;
+      expect(error).toBeInstanceOf(MergeguardError);
+      expect(error.message).toMatch(/is not a sound reference; make it again:/);
+      expect(error.message).toMatch(problem);
+    }
+  });
+
   it('is refused with subspaces of another matrix', async () => {
     await writeTampered((tensors) => {
       tensors.set('right/wide.weight', { shape: [5, 4], data: new Float32Array(20) });
