@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { matchesPattern, type Pattern, parsePattern } from './adapter-pattern.js';
 import { refuseOthers } from './adapter-variants.js';
 import { listProblems, MergeguardError, messageOf } from './errors.js';
 
@@ -19,7 +20,7 @@ const configSchema = z.object({
   alpha_pattern: z.record(z.string(), z.number()).nullish(),
 });
 
-type Patterns = readonly { readonly key: string; readonly matches: RegExp; readonly value: number }[];
+type Patterns = readonly { readonly key: string; readonly pattern: Pattern; readonly value: number }[];
 
 export interface AdapterConfig {
   readonly baseModel: string | null;
@@ -48,15 +49,16 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
 
 /** Keys as PEFT matches them: a regex that a module's name ends with, whole parts of the path only. */
 function compile(patterns: Readonly<Record<string, number>>, option: string, problems: string[]): Patterns {
-  const compiled: { key: string; matches: RegExp; value: number }[] = [];
+  const compiled: { key: string; pattern: Pattern; value: number }[] = [];
   for (const [key, value] of Object.entries(patterns)) {
-    try {
-      // "u": what only Python knows (\Z) is an error, not a letter.
-      compiled.push({ key, value, matches: new RegExp(`^(.*\\.)?(${key})$`, 'u') });
-    } catch {
+    const pattern = parsePattern(key);
+    if (pattern === null) {
       problems.push(
-        `${option}: "${key}" is not a regular expression that JavaScript knows; write the names out`,
+        `${option}: "${key}" is not a regular expression that is read (names with \\., .*, \\d+, [0-9]+, ^, $ and ` +
+          `groups like (a|b), neither nested nor repeated); write the names out`,
       );
+    } else {
+      compiled.push({ key, value, pattern });
     }
   }
   return compiled;
@@ -91,14 +93,14 @@ export async function readAdapterConfig(path: string): Promise<AdapterConfig> {
 
 /** The rank of a module (its path in the base) and where in the config it is said; the first pattern wins. */
 export function configuredRank(config: AdapterConfig, module: string): { rank: number; from: string } {
-  const pattern = config.rankPatterns.find(({ matches }) => matches.test(module));
-  return pattern === undefined
+  const found = config.rankPatterns.find(({ pattern }) => matchesPattern(pattern, module));
+  return found === undefined
     ? { rank: config.rank, from: '"r"' }
-    : { rank: pattern.value, from: `"rank_pattern", "${pattern.key}"` };
+    : { rank: found.value, from: `"rank_pattern", "${found.key}"` };
 }
 
 /** The factor of B A for a module whose rank is `rank`. */
 export function configuredScale(config: AdapterConfig, module: string, rank: number): number {
-  const pattern = config.alphaPatterns.find(({ matches }) => matches.test(module));
-  return (pattern?.value ?? config.alpha) / (config.rankStabilized ? Math.sqrt(rank) : rank);
+  const found = config.alphaPatterns.find(({ pattern }) => matchesPattern(pattern, module));
+  return (found?.value ?? config.alpha) / (config.rankStabilized ? Math.sqrt(rank) : rank);
 }

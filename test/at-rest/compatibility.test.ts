@@ -177,6 +177,24 @@ describe('a broken file', () => {
   });
 });
 
+describe('a string that never ends', () => {
+  it.each([
+    ['quotes that are escaped', '\\"'.repeat(2 ** 19)],
+    ['an escape as the last', `${'\\"'.repeat(2 ** 19)}\\`],
+    ['bare words', '\\"NaN'.repeat(2 ** 17)],
+  ])('is found in one pass: %s', async (_, rest) => {
+    const findings = await findingsOf(write, { 'config.json': LLAMA }, { 'config.json': `{"a": "${rest}` });
+    expect(findings).toEqual([
+      {
+        severity: 'warning',
+        check: 'files',
+        model: 'tuned',
+        text: expect.stringContaining('config.json" is not compared: it is not JSON ('),
+      },
+    ]);
+  });
+});
+
 describe('keys that every object has', () => {
   it('are those of the file only', async () => {
     const text = (theta: number) =>

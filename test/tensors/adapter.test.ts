@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { matchesPattern, parsePattern } from '../../src/tensors/adapter-pattern.js';
 import {
   type Adapter,
   type Dtype,
@@ -374,6 +375,61 @@ describe('openAdapter', () => {
     expect(await failure()).toMatch(/not a JSON object/);
     await writeFile(join(folder, CONFIG), '{');
     expect(await failure()).toMatch(/can't be read/);
+  });
+
+  it.each([
+    '(([a-z])+.?)+!',
+    '(a+)+!',
+    '(a|b)*',
+    '(a|b){2}',
+    '((a|b)|c)',
+    '(a|b)?',
+    'a+',
+    'a*b',
+    '(?=a).*',
+    '(?!a).*',
+    '(a)\\1',
+    '\\w+',
+    '[^a]+',
+    'a{2,}',
+    '.*?',
+    '[',
+    '(a',
+    'a)',
+    'a(+|b)',
+    `${'layers.1|'.repeat(300)}q`,
+  ])('refuses the pattern %s, however long the name that it would be tried on', async (pattern) => {
+    await write(factors('a'.repeat(60), 3, 2, 5), { rank_pattern: { [pattern]: 2 } });
+    expect(await failure()).toContain(`rank_pattern: "${pattern}" is not a regular expression that is read`);
+    await write(factors('a'.repeat(60), 3, 2, 5), { alpha_pattern: { [pattern]: 2 } });
+    expect(await failure()).toMatch(/alpha_pattern: .*write the names out/);
+  });
+
+  it('matches patterns as a regular expression does', () => {
+    const part = fc.constantFrom('a', '0', '12', '.', '\\.', '.*', '.+', '\\d+', '\\d', '[0-9]+', '[a-c]*');
+    const sequence = fc.array(part, { maxLength: 4 }).map((parts) => parts.join(''));
+    const ways = fc.array(sequence, { minLength: 1, maxLength: 3 }).map((each) => each.join('|'));
+    const group = ways.chain((inside) => fc.constantFrom(`(${inside})`, `(?:${inside})`, `(^${inside}$)`));
+    const element = fc.oneof(sequence, group, fc.constantFrom('^', '$', '|'));
+    const key = fc.array(element, { maxLength: 5 }).map((parts) => parts.join(''));
+    const name = fc
+      .array(fc.constantFrom('a', 'b', '0', '12', '.', '🦙'), { maxLength: 8 })
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(key, name, (pattern, module) => {
+        const parsed = parsePattern(pattern);
+        expect(parsed, pattern).not.toBeNull();
+        expect(matchesPattern(parsed!, module)).toBe(new RegExp(`^(.*\\.)?(${pattern})$`, 'u').test(module));
+      }),
+      { seed: 3, numRuns: 3000 },
+    );
+  });
+
+  it('matches what a regular expression would go back over without end', () => {
+    const parsed = parsePattern(`${'.*a'.repeat(60)}!`)!;
+    expect(matchesPattern(parsed, 'a.'.repeat(500))).toBe(false);
+    expect(matchesPattern(parsed, `${'a.'.repeat(500)}!`)).toBe(false);
+    expect(matchesPattern(parsed, `${'a.'.repeat(500)}a!`)).toBe(true);
   });
 
   it('says which file is missing, and that an adapter holds nothing', async () => {

@@ -53,13 +53,43 @@ function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // A string is matched whole, so that these words within it stay what they are.
-    const quoted = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b|\bNaN\b/gs, (found) => {
-      return found.startsWith('"') ? found : `"${found}"`;
-    });
+    const quoted = quoteBareWords(text);
     if (quoted === text) {
       throw error;
     }
     return JSON.parse(quoted);
   }
+}
+
+/** NaN and Infinity in quotes, but for those within strings. One pass: a string that never ends takes the rest of the text. */
+function quoteBareWords(text: string): string {
+  const word = /-?\bInfinity\b|\bNaN\b/y;
+  const pieces: string[] = [];
+  let kept = 0;
+  let at = 0;
+  while (at < text.length) {
+    if (text[at] === '"') {
+      at = endOfString(text, at);
+      continue;
+    }
+    word.lastIndex = at;
+    const [found] = word.exec(text) ?? [];
+    if (found === undefined) {
+      at += 1;
+    } else {
+      pieces.push(text.slice(kept, at), `"${found}"`);
+      at += found.length;
+      kept = at;
+    }
+  }
+  return pieces.join('') + text.slice(kept);
+}
+
+/** Where the string that begins at `start` is over, behind its quote or with the text. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') {
+    at += text[at] === '\\' ? 2 : 1;
+  }
+  return at + 1;
 }
