@@ -136,37 +136,39 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
     fingerprint,
   });
   const run = config.run ?? madeUpName();
-  const setup: RunSetup = {
-    run,
-    backend: tf.getBackend(),
-    references: references.map((reference) => ({
-      name: reference.name,
-      limits: [
-        ...referenceLimits(reference),
-        ...subspaceLimits(reference, layout, config.tap.k),
-        ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
-      ],
-    })),
-    coverage: coverageOf(layout),
-    ...instruments.stream,
-  };
-  let guard: Guard;
+  let guard: Guard | null = null;
+  let tap: Tap;
   try {
+    const setup: RunSetup = {
+      run,
+      backend: tf.getBackend(),
+      references: references.map((reference) => ({
+        name: reference.name,
+        limits: [
+          ...referenceLimits(reference),
+          ...subspaceLimits(reference, layout, config.tap.k),
+          ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
+        ],
+      })),
+      coverage: coverageOf(layout),
+      ...instruments.stream,
+    };
     guard = options.guard ? await options.guard(setup, given) : createGuard(setup, config, fingerprint);
+    const steering = {
+      context: {
+        tensors: instruments.tensors,
+        rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
+        random: new Random('steering', config.seed),
+      },
+      nonTrainable: instruments.nonTrainable,
+      plainFirst: isLayersModel(options.weights),
+    };
+    tap = new Tap({ run, optimizer, instruments, steering, guard, config });
   } catch (error) {
     await instruments.close();
+    await guard?.close('failed', {}, messageOf(error));
     throw error;
   }
-  const steering = {
-    context: {
-      tensors: instruments.tensors,
-      rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
-      random: new Random('steering', config.seed),
-    },
-    nonTrainable: instruments.nonTrainable,
-    plainFirst: isLayersModel(options.weights),
-  };
-  const tap = new Tap({ run, optimizer, instruments, steering, guard, config });
   try {
     await tap.start();
   } catch (error) {

@@ -97,8 +97,11 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       prober,
       measurements,
       async close() {
-        await closeMeasurements(measurements);
-        disposeAll(opened);
+        try {
+          await closeMeasurements(measurements);
+        } finally {
+          disposeAll(opened);
+        }
       },
     };
   } catch (error) {

@@ -56,16 +56,20 @@ export class NativeDecomposer implements Decomposer {
     const [rows, columns] = matrix.shape;
     const n = Math.min(rows, columns);
     const width = Math.min(k, n);
-    const results = tf.tidy(() => {
-      const [s, u, v] = svd(matrix);
-      return [
-        s,
-        tf.slice(u, [0, 0], [rows, width]),
-        tf.slice(v, [0, 0], [columns, width]),
-        tf.slice(v, [0, n - width], [columns, width]),
-      ];
-    });
-    matrix.dispose();
+    let results: tf.Tensor[];
+    try {
+      results = tf.tidy(() => {
+        const [s, u, v] = svd(matrix);
+        return [
+          s,
+          tf.slice(u, [0, 0], [rows, width]),
+          tf.slice(v, [0, 0], [columns, width]),
+          tf.slice(v, [0, n - width], [columns, width]),
+        ];
+      });
+    } finally {
+      matrix.dispose();
+    }
     // All at once: the reads block too, and are to be counted with the rest.
     const reading = Promise.all(results.map((result) => result.data()));
     tf.dispose(results);
@@ -104,17 +108,24 @@ function svd(matrix: tf.Tensor2D): [tf.Tensor1D, tf.Tensor2D, tf.Tensor2D] {
       1,
     )[0];
   const [handle] = backend.getInputTensorIds([matrix]);
-  const double = cast(handle, binding.TF_FLOAT, TF_DOUBLE).id;
+  // Handles that nobody else deletes, whatever fails.
+  const held = [cast(handle, binding.TF_FLOAT, TF_DOUBLE).id];
   try {
     const attributes = [flag('compute_uv', true), flag('full_matrices', false), type('T', TF_DOUBLE)];
-    const outputs = binding.executeOp('Svd', attributes, [double], 3).map(({ id }) => {
-      const single = cast(id, TF_DOUBLE, binding.TF_FLOAT);
+    const outputs = binding.executeOp('Svd', attributes, held, 3).map(({ id }) => id);
+    held.push(...outputs);
+    const singles: tf.Tensor[] = [];
+    for (const id of outputs) {
+      singles.push(backend.createOutputTensor(cast(id, TF_DOUBLE, binding.TF_FLOAT)));
+      // Before the next one is cast: they are as large as the matrix.
       binding.deleteTensor(id);
-      return backend.createOutputTensor(single);
-    });
-    return outputs as [tf.Tensor1D, tf.Tensor2D, tf.Tensor2D];
+      held.splice(held.indexOf(id), 1);
+    }
+    return singles as [tf.Tensor1D, tf.Tensor2D, tf.Tensor2D];
   } finally {
-    binding.deleteTensor(double);
+    for (const id of held) {
+      binding.deleteTensor(id);
+    }
   }
 }
 

@@ -134,6 +134,9 @@ export class SlowLane {
 
 /** Gives the device memory and the thread back. */
 export async function closeMeasurements({ spectral, functional }: SlowMeasurements): Promise<void> {
-  functional?.dispose();
-  await spectral?.close();
+  try {
+    functional?.dispose();
+  } finally {
+    await spectral?.close();
+  }
 }

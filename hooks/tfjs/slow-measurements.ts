@@ -31,7 +31,12 @@ export interface MeasurementSources {
 /** Makes ready what the slow lane is to measure. @throws what the live model throws for a reference's samples */
 export async function openMeasurements(sources: MeasurementSources): Promise<SlowMeasurements> {
   const functional = await openFunctional(sources);
-  return { functional, spectral: openSpectral(sources) };
+  try {
+    return { functional, spectral: openSpectral(sources) };
+  } catch (error) {
+    functional?.dispose();
+    throw error;
+  }
 }
 
 function openSpectral({ stream, references, statistics, config }: MeasurementSources): SpectralSweep | null {

@@ -58,13 +58,20 @@ export class Tap {
     this.#ticker = new Ticker({ run, statistics, prober, slow, guard, budget, clock, failOpen, warn });
     const steering = new SteeringSeams(parts.steering, failOpen);
     this.#steering = steering;
-    this.#subscription = guard.events.subscribe((event) => {
-      if (event.event === 'steer') {
-        for (const { title, text } of steering.follow(event, this.#step)) {
-          this.#warn(title, text);
+    try {
+      this.#subscription = guard.events.subscribe((event) => {
+        if (event.event === 'steer') {
+          for (const { title, text } of steering.follow(event, this.#step)) {
+            this.#warn(title, text);
+          }
         }
-      }
-    });
+      });
+    } catch (error) {
+      // A guard of the user's own may be anything.
+      this.#ticker.dispose();
+      steering.dispose();
+      throw error;
+    }
   }
 
   /** What there is to do in this run. */

@@ -32,6 +32,51 @@ function distance(basis: Float64Array, expected: Matrix): number {
   return rest.norm('frobenius') / Math.sqrt(expected.columns);
 }
 
+describe('libtensorflow', () => {
+  // A binding that only counts: this needs no libtensorflow.
+  it.each([
+    ['the first cast', 'Cast', 1],
+    ['the decomposition', 'Svd', 1],
+    ['the second cast', 'Cast', 2],
+    ['the last cast', 'Cast', 4],
+  ])('keeps no handle, and no tensor, where an op fails: %s', async (_, failing, nth) => {
+    await openBackend('cpu');
+    const handles = new Set<number>();
+    const seen = new Map<string, number>();
+    let id = 0;
+    const fake = {
+      binding: {
+        executeOp(name: string, _attributes: unknown, _inputs: unknown, outputs: number) {
+          seen.set(name, (seen.get(name) ?? 0) + 1);
+          if (name === failing && seen.get(name) === nth) {
+            throw new Error('out of memory');
+          }
+          return Array.from({ length: outputs }, () => {
+            handles.add(++id);
+            return { id };
+          });
+        },
+        deleteTensor: (given: number) => expect(handles.delete(given)).toBe(true),
+      },
+      getInputTensorIds: () => [0],
+      // From then on the tensor holds it.
+      createOutputTensor(output: { id: number }) {
+        handles.delete(output.id);
+        return tf.zeros([1]);
+      },
+    };
+    const backend = tf.backend() as unknown as Record<string, unknown>;
+    Object.assign(backend, fake);
+    const before = tf.memory().numTensors;
+    const parts = new NativeDecomposer().parts(tf.zeros([6, 4]), 3, 'w');
+    await expect(parts).rejects.toThrow('out of memory');
+    expect([handles.size, tf.memory().numTensors]).toEqual([0, before]);
+    for (const name of Object.keys(fake)) {
+      delete backend[name];
+    }
+  });
+});
+
 describe.each(WAYS)('decomposed by $way on $backend', ({ backend, make }) => {
   describe.skipIf(!opens.has(backend))(opens.has(backend) ? 'it is open' : 'which does not open here', () => {
     let decomposer: Decomposer;

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
+import { NativeDecomposer } from '../../../hooks/tfjs/native-svd.js';
+import { WorkerDecomposer } from '../../../hooks/tfjs/worker-decomposer.js';
 import { openBackend } from '../../../src/backend/index.js';
 import {
   createGuard,
@@ -194,6 +196,44 @@ describe('the training goes on', () => {
     await expect(fails).rejects.toThrow('no summary');
     expect(log.of('end')[0]).toMatchObject({ status: 'failed', reason: 'no summary' });
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('the device memory is given back', () => {
+  const slow = { ...EVERY_STEP, slow: { every: 1 } };
+
+  it('when the thread of the slow lane can not be closed', async () => {
+    const spy = vi.spyOn(WorkerDecomposer.prototype, 'close').mockRejectedValue(new Error('it hangs'));
+    const optimizer = tf.train.sgd(0.1);
+    const before = tf.memory().numTensors;
+    const { calibration } = breakable();
+    const guard = await attach(optimizer, { ...options(), config: slow, calibration });
+    await expect(guard.detach('failed')).rejects.toThrow('it hangs');
+    expect(tf.memory().numTensors).toBe(before);
+    spy.mockRestore();
+  });
+
+  it('when the slow lane can not be opened', async () => {
+    const spy = vi.spyOn(NativeDecomposer, 'open').mockImplementation(() => {
+      throw new Error('no such device');
+    });
+    const optimizer = tf.train.sgd(0.1);
+    const before = tf.memory().numTensors;
+    const { calibration } = model;
+    const attaching = attach(optimizer, { ...options(), config: slow, calibration });
+    await expect(attaching).rejects.toThrow('no such device');
+    expect(tf.memory().numTensors).toBe(before);
+    spy.mockRestore();
+  });
+
+  it('when a guard of one’s own is none, and what there is of it is closed', async () => {
+    const closed: unknown[] = [];
+    const guard = () => ({ close: async (...how: unknown[]) => void closed.push(how) }) as unknown as Guard;
+    const optimizer = tf.train.sgd(0.1);
+    const before = tf.memory().numTensors;
+    await expect(attach(optimizer, { ...options(), guard })).rejects.toThrow(TypeError);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(closed).toMatchObject([['failed', {}, expect.stringContaining('subscribe')]]);
   });
 });
 
