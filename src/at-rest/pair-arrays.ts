@@ -6,7 +6,7 @@ import {
   SIDE,
   SIDE_WIDTH,
 } from '../metrics/index.js';
-import type { SpectralParts } from '../spectral/index.js';
+import { type SpectralParts, spectrumCosine, squaredOverlap } from '../spectral/index.js';
 import type { SharedTensor } from './shared-tensors.js';
 
 /** What is known of one model's tensor: ‖tau‖² and, for a matrix, its decomposition. */
@@ -46,21 +46,18 @@ export class PairArrays {
       side[SIDE.leftK] = k;
       side[SIDE.rightK] = k;
     }
-    pair[PAIR.leftTop] = overlap(a.left, a.k, b.left, b.k, k);
-    pair[PAIR.rightTop] = overlap(a.right, a.k, b.right, b.k, k);
-    pair[PAIR.spectrum] = cosine(a.values, b.values);
-    live[SIDE.bottomK] = 0;
-    ref[SIDE.bottomK] = 0;
-    const inputs = a.right.length / a.k;
-    if (a.bottom !== null) {
-      live[SIDE.bottomK] = a.bottom.length / inputs;
-    }
-    if (b.bottom !== null) {
-      ref[SIDE.bottomK] = b.bottom.length / inputs;
-    }
+    const top = (data: Float64Array, width: number) => ({ data, width, count: k });
+    pair[PAIR.leftTop] = squaredOverlap(top(a.left, a.k), top(b.left, b.k));
+    pair[PAIR.rightTop] = squaredOverlap(top(a.right, a.k), top(b.right, b.k));
+    pair[PAIR.spectrum] = spectrumCosine(a.values, b.values);
+    // Two widths say by themselves that the bottoms do not compare.
+    live[SIDE.bottomK] = bottomWidth(a);
+    ref[SIDE.bottomK] = bottomWidth(b);
     if (a.bottom !== null && b.bottom !== null) {
-      const width = a.bottom.length / inputs;
-      pair[PAIR.rightBottom] = overlap(a.bottom, width, b.bottom, b.bottom.length / inputs, width);
+      pair[PAIR.rightBottom] = squaredOverlap(
+        { data: a.bottom, width: bottomWidth(a) },
+        { data: b.bottom, width: bottomWidth(b) },
+      );
     }
   }
 
@@ -97,35 +94,6 @@ export class PairArrays {
   }
 }
 
-/** ‖X^T Y‖_F² over the first k columns of two bases [length, width], row-major. */
-function overlap(x: Float64Array, xWidth: number, y: Float64Array, yWidth: number, k: number): number {
-  const length = xWidth > 0 ? x.length / xWidth : 0;
-  const products = new Float64Array(k * k);
-  for (let i = 0; i < length; i++) {
-    for (let a = 0; a < k; a++) {
-      const value = x[i * xWidth + a]!;
-      for (let b = 0; b < k; b++) {
-        products[a * k + b]! += value * y[i * yWidth + b]!;
-      }
-    }
-  }
-  let sum = 0;
-  for (const product of products) {
-    sum += product * product;
-  }
-  return sum;
-}
-
-/** Cosine of two vectors of singular values; the shorter one goes on with zeros. */
-function cosine(x: Float64Array, y: Float64Array): number {
-  let dot = 0;
-  let xx = 0;
-  let yy = 0;
-  for (let i = 0; i < Math.max(x.length, y.length); i++) {
-    const [a, b] = [x[i] ?? 0, y[i] ?? 0];
-    dot += a * b;
-    xx += a * a;
-    yy += b * b;
-  }
-  return dot / Math.sqrt(xx * yy);
+function bottomWidth({ bottom, right, k }: SpectralParts): number {
+  return bottom === null ? 0 : bottom.length / (right.length / k);
 }

@@ -1,9 +1,8 @@
 import { Matrix, QrDecomposition, SVD } from 'ml-matrix';
 import { MergeguardError } from '../tensors/errors.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
+import { bottomDecider, isAboveRounding, numericalRank } from './rank.js';
 import { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
-
-const FLOAT32_EPSILON = 2 ** -23;
 
 /** A matrix [rows, columns] as the product left right, both row-major. */
 export interface LowRankMatrix {
@@ -40,19 +39,22 @@ export function lowRankParts(factors: LowRankMatrix, options: PartsOptions): Spe
   if (!(values[0]! > 0)) {
     return null;
   }
-  const noise = values[0]! * Math.max(out, inputs) * FLOAT32_EPSILON;
-  const found = all.filter((value) => value > noise).length;
-  const k = Math.min(most, found);
+  const sides = { rows: out, columns: inputs };
+  const k = Math.min(most, numericalRank(values, sides));
   const columns = (basis: Matrix, vectors: Matrix, from: number, count: number) =>
     Float64Array.from(basis.mmul(vectors.subMatrix(0, vectors.rows - 1, from, from + count - 1)).to1DArray());
   const full = Math.min(out, inputs);
   const last = Math.min(most, full);
+  // Directions that the factors do not have have the singular value 0.
+  const isAbove = (place: number) => isAboveRounding(all[place] ?? 0, values[0]!);
   const bottom = () => {
-    if (found === full) {
-      return columns(right.basis, svd.rightSingularVectors, full - last, last);
+    if (!isAbove(bottomDecider(sides, last))) {
+      return null;
     }
-    // Few enough directions are left over to be determined, as in `spectralParts`; the factors do not have them.
-    return out >= inputs && found >= full - last ? spectralParts(product(factors), options)!.bottom : null;
+    return isAbove(full - 1)
+      ? columns(right.basis, svd.rightSingularVectors, full - last, last)
+      : // The factors do not have the last directions, or not precisely.
+        spectralParts(product(factors), options)!.bottom;
   };
   return {
     values,

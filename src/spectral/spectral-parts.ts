@@ -1,12 +1,12 @@
 import { MergeguardError } from '../tensors/errors.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
+import { bottomDecider, isAboveRounding, numericalRank } from './rank.js';
 import { bidiagonalSide, gramSide, type SmallSide } from './small-side.js';
 import { addScaled, orthonormaliseRows } from './vectors.js';
 
 /** Singular values kept: `singular_value_overlap` compares the first 100 (arXiv 2601.22285). */
 export const SPECTRUM_LENGTH = 100;
 
-const FLOAT32_EPSILON = 2 ** -23;
 /** What the Gram matrix may cost the last vectors, as an angle. */
 const BOTTOM_ERROR = 1e-7;
 /** Singular values at the lower end are about that far from each other, as a share of themselves. */
@@ -29,9 +29,7 @@ export function spectralParts(matrix: DenseMatrix, options: PartsOptions): Spect
   }
   const side = options.precise ? bidiagonalSide(matrix) : gramSide(matrix);
   const values = side.values(0, Math.min(n, SPECTRUM_LENGTH));
-  const noise = values[0]! * Math.max(rows, columns) * FLOAT32_EPSILON;
-  const rank = values.filter((value) => value > noise).length;
-  const k = Math.min(options.k, rank);
+  const k = Math.min(options.k, numericalRank(values, matrix));
   const small = side.vectors(0, k);
   const long = otherSide(matrix, small, k);
   const isTall = rows >= columns;
@@ -70,11 +68,8 @@ function bottomOf(
   const [last] = side.values(n - 1, 1);
   const isTall = rows >= columns;
   const exact = precise || isPreciseEnough(largest / last!, isTall) ? side : bidiagonalSide(matrix);
-  const noise = largest * FLOAT32_EPSILON;
-  // Right vectors of a wide matrix come from left ones by dividing by the singular value, so that all of them must
-  // stand out; else it is enough that the last k do from the rest.
-  const [least] = isTall ? (k < n ? exact.values(n - k - 1, 1) : [largest]) : exact.values(n - 1, 1);
-  if (!(least! > noise)) {
+  const [deciding] = exact.values(bottomDecider(matrix, k), 1);
+  if (!isAboveRounding(deciding!, largest)) {
     return null;
   }
   const small = exact.vectors(n - k, k);
