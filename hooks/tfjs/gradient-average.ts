@@ -14,7 +14,7 @@ export class GradientAverage {
   /** decay to the power of the number of folds */
   #remaining: tf.Scalar;
   #nonFinite: tf.Scalar;
-  /** of the last fold */
+  /** of the last gradient that was folded; -1 before the first */
   #step: tf.Scalar;
 
   constructor(layout: FlatLayout, decay: number) {
@@ -24,26 +24,26 @@ export class GradientAverage {
     this.#sums = this.#zeros.map((zeros) => tf.keep(zeros.clone()));
     this.#remaining = tf.keep(tf.scalar(1));
     this.#nonFinite = tf.keep(tf.scalar(0));
-    this.#step = tf.keep(tf.scalar(0));
+    this.#step = tf.keep(tf.scalar(-1));
   }
 
   /** Folds the gradients at a step, by variable name; a variable without one counts as zero. */
   fold(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>, step: number): void {
-    const next = this.#folded(gradients);
+    const next = this.#folded(gradients, step);
     tf.dispose([...this.#sums, this.#remaining, this.#nonFinite, this.#step]);
-    this.#step = tf.keep(tf.scalar(step));
     this.#sums = next.sums;
     this.#remaining = next.remaining;
     this.#nonFinite = next.nonFinite;
+    this.#step = next.step;
   }
 
   /** Does what a fold does and forgets it: to see what it costs. */
   rehearse(): void {
-    const { sums, remaining, nonFinite } = this.#folded({});
-    tf.dispose([...sums, remaining, nonFinite]);
+    const { sums, remaining, nonFinite, step } = this.#folded({}, 0);
+    tf.dispose([...sums, remaining, nonFinite, step]);
   }
 
-  #folded(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>) {
+  #folded(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>, step: number) {
     const { tensors, chunks } = this.#layout;
     return tf.tidy(() => {
       const joined = chunks.map((chunk) =>
@@ -63,6 +63,7 @@ export class GradientAverage {
         }),
         remaining: tf.keep(tf.mul(this.#remaining, keep) as tf.Scalar),
         nonFinite: tf.keep(tf.add(this.#nonFinite, tf.sub(1, one)) as tf.Scalar),
+        step: tf.keep(tf.where(finite, tf.scalar(step), this.#step) as tf.Scalar),
       };
     });
   }
@@ -72,7 +73,7 @@ export class GradientAverage {
     return tf.div(this.#sums[chunk], tf.sub(1, this.#remaining));
   }
 
-  /** [3]: decay^folds (1: nothing folded yet), gradients left out because they were not finite, step of the last fold. */
+  /** [3]: decay^folds (1: nothing folded yet), gradients left out because they were not finite, step of the last one folded. */
   counters(): tf.Tensor1D {
     return tf.stack([this.#remaining, this.#nonFinite, this.#step]) as tf.Tensor1D;
   }

@@ -61,6 +61,11 @@ export class DeviceStatistics {
   readonly #referenceSides: Float32Array;
   /** by tensor, in their order */
   readonly #trackers: ReadonlyMap<number, SubspaceTracker>;
+  /** as of the last reading */
+  #gradientStep = -1;
+  #nonFinite = 0;
+  /** gradients came since the last one that was folded, and none was finite */
+  #isStarved = false;
 
   constructor(
     tensors: readonly SharedTensor[],
@@ -224,8 +229,9 @@ export class DeviceStatistics {
         pair[cell + PAIR.rightTop] = turned ? rows : columns;
       });
     }
-    // A moving average is always of the present.
-    const isOlder = folded && this.#recipe.kind === 'calibration' && gradientStep < step;
+    this.#noteFolds(gradientStep, nonFinite);
+    // A moving average is of the present, however seldom it is fed: unless it is fed nothing but NaN.
+    const isOlder = folded && gradientStep < step && (this.#recipe.kind === 'calibration' || this.#isStarved);
     return {
       nonFinite,
       extra: values.subarray(at),
@@ -244,6 +250,16 @@ export class DeviceStatistics {
         functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
       },
     };
+  }
+
+  #noteFolds(gradientStep: number, nonFinite: number): void {
+    if (gradientStep > this.#gradientStep) {
+      this.#isStarved = false;
+    } else if (nonFinite > this.#nonFinite) {
+      this.#isStarved = true;
+    }
+    this.#gradientStep = gradientStep;
+    this.#nonFinite = nonFinite;
   }
 
   dispose(): void {

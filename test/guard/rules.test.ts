@@ -21,6 +21,25 @@ describe('conflict', () => {
     expect(told(run(only('conflict', { ticks: 3 }), ticksOf(cosines)))).toBe(expected);
   });
 
+  it.each([
+    [
+      'an old gradient is no further tick in conflict',
+      [0, 0, 10, 20, 30],
+      [-0.1, -0.1, -0.1, -0.1, -0.1],
+      '',
+    ],
+    ['nor one that clears', [0, 0, 0, 10, 20], [-0.1, -0.1, -0.1, 0.1, 0.1], 'raised@20'],
+    ['a newer one counts, though older than the tick before', [0, 8, 15], [-0.1, -0.1, -0.1], 'raised@20'],
+  ])('%s', (_, ages, cosines, expected) => {
+    const ticks = ticksOf(cosines).map(
+      (each, i): TickEvent => ({
+        ...each,
+        ages: ages[i]! > 0 ? { encoder_gradient_cosine_similarity: ages[i]! } : {},
+      }),
+    );
+    expect(told(run(only('conflict', { ticks: 3 }), ticks))).toBe(expected);
+  });
+
   it('names the reference and the cosine', () => {
     const [event] = run(only('conflict', { ticks: 2 }), ticksOf([-0.1, -0.2]));
     expect(event?.title).toBe(

@@ -30,14 +30,20 @@ const options = z
 
 /**
  * The live gradient points against a reference's for several ticks on end. A tick in which the cosine could not be
- * computed neither counts nor breaks the row.
+ * computed, or whose gradient is none that the ticks before have not seen, neither counts nor breaks the row.
  */
 export const conflict = defineRule({
   options,
   create: ({ below, clearAbove, ticks }) => {
     const rows = new Map<string, number>();
+    let seen = -1;
     return (tick) => {
       const readings: Reading[] = [];
+      const measuredAt = tick.step - (tick.ages[METRIC] ?? 0);
+      if (measuredAt <= seen) {
+        return readings;
+      }
+      seen = measuredAt;
       for (const { reference, metrics } of tick.pairs) {
         const cosine = metrics[METRIC] ?? null;
         if (cosine === null) {

@@ -92,6 +92,30 @@ describe('the training goes on', () => {
     expect(log.of('tick').at(-1)!.live.gradientNorm).toBeCloseTo(Math.sqrt(72 + 12 * 0.5 ** 2), 4);
   });
 
+  it.each([
+    // By tick, from step 1; the one at the end is measured after the last step.
+    [1, [1, 1, Number.NaN, Number.NaN, 1], [0, 1, 2, 0, 0]],
+    [2, [1, 1, Number.NaN, 1, 1, 1], [0, 2, 3, 0, 0, 0]],
+  ])(
+    'and an average that gets nothing but NaN has an age, folding every %i',
+    async (foldStride, values, expected) => {
+      const optimizer = tf.train.sgd(0);
+      const config = { ...EVERY_STEP, tap: { every: 1, foldStride } };
+      const guard = await attach(optimizer, { ...options(), config });
+      const log = eventLog(guard);
+      for (const value of values) {
+        const weights = model.hidden.clone();
+        const gradient = tf.fill([6, 12], value);
+        optimizer.applyGradients({ [model.hidden.name]: gradient });
+        model.hidden.assign(weights as tf.Tensor2D);
+        await tf.nextFrame();
+      }
+      await guard.detach();
+      const ages = log.of('tick').map(({ ages: { encoder_gradient_cosine_similarity: age } }) => age ?? 0);
+      expect(ages).toEqual(expected);
+    },
+  );
+
   it('when observe throws: an alert each, and after three in a row the tap is off and says so', async () => {
     const optimizer = tf.train.sgd(0.1);
     const guard = await attach(optimizer, { ...options(), guard: failingGuard((n) => n === 2 || n >= 5) });
