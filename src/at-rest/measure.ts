@@ -7,11 +7,11 @@ import type { NamedCheckpoint } from './named-checkpoint.js';
 import { PairArrays, type TensorSide } from './pair-arrays.js';
 import type { SharedTensor } from './shared-tensors.js';
 import { type PartsSettings, tensorParts } from './tensor-parts.js';
-import { tensorSums } from './tensor-sums.js';
+import { sumsInFlight, tensorSums } from './tensor-sums.js';
 import type { Workers } from './workers.js';
 
-/** Bytes of task vectors that are worked on at a time, unless one alone is larger. */
-const MEMORY = 96 << 20;
+/** Bytes of weights that are in memory at a time, unless one tensor alone takes more: two of ViT-B/16's largest in float64. */
+export const MEMORY = 128 << 20;
 
 export interface MeasureOptions extends PartsSettings {
   readonly base: NamedCheckpoint | null;
@@ -30,13 +30,13 @@ export interface MeasureOptions extends PartsSettings {
  * tensor: N decompositions and P sums a tensor, so that no pair decomposes anything again.
  */
 export async function measurePairs(options: MeasureOptions): Promise<PairStatistics[]> {
-  const { base, models, pairs, tensors, workers, slow, onProgress, signal } = options;
+  const { base, models, pairs, tensors, workers, slow, precise, onProgress, signal } = options;
   const arrays = pairs.map(() => new PairArrays(tensors.length));
   const total = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   let done = 0;
   // The largest first: what is left for the end is small and spreads evenly over the threads.
   const order = tensors
-    .map((tensor, t) => ({ tensor, t, bytes: 8 * elementCount(tensor.shape) }))
+    .map((tensor, t) => ({ tensor, t, bytes: bytesInFlight(tensor, models.length, precise) }))
     .sort((a, b) => b.bytes - a.bytes);
   await mapWithin(order, { budget: MEMORY, weight: ({ bytes }) => bytes }, async ({ tensor, t }) => {
     signal?.throwIfAborted();
@@ -54,4 +54,12 @@ export async function measurePairs(options: MeasureOptions): Promise<PairStatist
     onProgress?.(done, total);
   });
   return pairs.map(([a, b], p) => arrays[p]!.statistics(models[a]!.name, models[b]!.name, tensors, slow));
+}
+
+/** Bytes of weights that measuring one tensor holds at its fullest: when it is summed over, or when one model's is decomposed. */
+export function bytesInFlight({ shape }: SharedTensor, models: number, precise: boolean): number {
+  const size = elementCount(shape);
+  // A decomposition takes one task vector, and the base's values until they are subtracted.
+  const decomposed = shape.length === 2 ? 2 * size : 0;
+  return (precise ? 8 : 4) * Math.max(sumsInFlight(size, models), decomposed);
 }

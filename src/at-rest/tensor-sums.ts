@@ -2,12 +2,22 @@ import { elementCount } from '../tensors/index.js';
 import type { BlockSums, IndexPair } from './block-sums.js';
 import { lowRankNorm, lowRankPair, lowRankWithDense, type PairSums } from './low-rank-sums.js';
 import type { LowRank, ModelAtRest } from './model.js';
-import type { NamedCheckpoint } from './named-checkpoint.js';
+import type { NamedCheckpoint, Values } from './named-checkpoint.js';
 import type { SharedTensor } from './shared-tensors.js';
 import type { Workers } from './workers.js';
 
 /** Values of all models together that are in memory at a time: 32 MB of float32. */
 const BLOCK = 1 << 23;
+
+/** Values of a tensor that are read of every model at a time. */
+function stretchOf(models: number): number {
+  return Math.max(1, Math.floor(BLOCK / models));
+}
+
+/** Values that are in memory at a time while a tensor of `size` values is summed over: a stretch of every model and of the base. */
+export function sumsInFlight(size: number, models: number): number {
+  return (models + 1) * Math.min(size, stretchOf(models));
+}
 
 /** Norms of N models and sums of P pairs over one tensor. */
 export async function tensorSums(
@@ -53,11 +63,16 @@ async function addDense(
     return one === undefined || other === undefined ? [] : [{ p, pair: [one, other] as IndexPair }];
   });
   const size = elementCount(shape);
-  const step = Math.max(1, Math.floor(BLOCK / dense.length));
+  const step = stretchOf(dense.length);
   for (let start = 0; start < size; start += step) {
     const range = { start, count: Math.min(step, size - start) };
-    const ofBase = base === null ? null : base.read(name, range);
-    const vectors = await Promise.all(dense.map((index) => models[index]!.tau(name, range, () => ofBase!)));
+    // Read by the first model that asks: references do not, and what is read ahead may fail while nobody waits for it.
+    let ofBase: Promise<Values> | undefined;
+    const readBase = () => {
+      ofBase ??= base!.read(name, range);
+      return ofBase;
+    };
+    const vectors = await Promise.all(dense.map((index) => models[index]!.tau(name, range, readBase)));
     const found = await workers.sums(
       vectors,
       asked.map(({ pair }) => pair),
@@ -88,21 +103,36 @@ async function addLowRank(
       sums.norms[index] = lowRankNorm(factors.get(index)!);
     }
   }
-  for (const [p, [a, b]] of pairs.entries()) {
+  const add = (p: number, { dot, distance }: PairSums) => {
+    sums.dots[p] = dot;
+    sums.distances[p] = distance;
+  };
+  pairs.forEach(([a, b], p) => {
     const [one, other] = [factors.get(a), factors.get(b)];
-    let found: PairSums | null = null;
     if (one !== undefined && other !== undefined) {
-      found = lowRankPair(one, other);
-    } else if (one !== undefined || other !== undefined) {
-      const model = models[one === undefined ? a : b]!;
-      if (model.form(name) === 'dense') {
-        const dense = await model.tau(name, undefined, () => base!.read(name));
-        found = lowRankWithDense((one ?? other)!, dense);
+      add(p, lowRankPair(one, other));
+    }
+  });
+  // One dense task vector at a time, and each of them once.
+  for (const [index, model] of models.entries()) {
+    const partners = model.form(name) === 'dense' ? partnersOf(index, pairs, factors) : [];
+    if (partners.length > 0) {
+      const dense = await model.tau(name, undefined, () => base!.read(name));
+      for (const [p, partner] of partners) {
+        add(p, lowRankWithDense(partner, dense));
       }
     }
-    if (found !== null) {
-      sums.dots[p] = found.dot;
-      sums.distances[p] = found.distance;
-    }
   }
+}
+
+/** Pairs of one model with those that have factors: place of the pair, and the factors. */
+function partnersOf(
+  index: number,
+  pairs: readonly IndexPair[],
+  factors: ReadonlyMap<number, LowRank>,
+): [number, LowRank][] {
+  return pairs.flatMap(([a, b], p): [number, LowRank][] => {
+    const partner = a === index ? factors.get(b) : b === index ? factors.get(a) : undefined;
+    return partner === undefined ? [] : [[p, partner]];
+  });
 }
