@@ -2,6 +2,7 @@ import {
   type Description,
   type Factors,
   float16Error,
+  type KeptParts,
   keptParts,
   type ReferenceContents,
   type ReferenceParts,
@@ -31,7 +32,7 @@ import { modelPaths } from './model-paths.js';
 import { NamedCheckpoint, type Values } from './named-checkpoint.js';
 import { openModels } from './open-models.js';
 import type { Coverage, SharedTensor } from './shared-tensors.js';
-import { tensorParts } from './tensor-parts.js';
+import { denseParts, factorParts } from './tensor-parts.js';
 import { Workers } from './workers.js';
 
 export interface MakeReferenceFileOptions {
@@ -69,8 +70,8 @@ const LEAST_MEMORY = 64 << 20;
 
 /**
  * Makes a reference file from checkpoints, tensor by tensor: base and model of one tensor at a time (of several while they are
- * small), never the whole task vector. The task vector is computed twice, first for what is kept of it and then to be
- * written, so that it need not be kept in between.
+ * small), never the whole task vector. Every task vector is computed twice, first for its norm and decomposition and
+ * then to be written, so that it need not be kept in between.
  * @throws MergeguardError for models that do not fit, with every tensor that is NaN or infinite, or too small for float16
  */
 export async function makeReferenceFile(options: MakeReferenceFileOptions): Promise<MadeReference> {
@@ -124,6 +125,22 @@ export async function makeReferenceFile(options: MakeReferenceFileOptions): Prom
 
 type Kept = Pick<ReferenceParts, 'norms' | 'subspaces' | 'spectra' | 'bottoms' | 'factors'>;
 
+/** What is kept of one tensor beside the task vector. */
+interface KeptTensor {
+  readonly norm: number;
+  /** null for what is no matrix, or one of zeros */
+  readonly parts: KeptParts | null;
+  /** of a tensor of low rank */
+  readonly factors?: Factors;
+}
+
+/** Why a tensor can not be kept, in place of what is. */
+interface Refused {
+  readonly problem: string;
+}
+
+const SETTINGS = { slow: true, precise: false };
+
 /** What is kept of every tensor beside the task vector. */
 async function keep(
   tensors: readonly SharedTensor[],
@@ -132,58 +149,81 @@ async function keep(
   workers: Workers,
   { dtype = 'F32', name: called, onProgress }: MakeReferenceFileOptions,
 ): Promise<Kept> {
-  const norms = new Float64Array(tensors.length);
-  const subspaces = new Map<string, Subspace>();
-  const spectra = new Map<string, Float64Array>();
-  const bottoms = new Map<string, HostTensor>();
-  const factors = new Map<string, Factors>();
-  const problems: string[] = [];
   const bytes = ({ shape }: SharedTensor) => 2 * 4 * elementCount(shape);
   const total = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const budget = Math.max(LEAST_MEMORY, ...tensors.map(bytes));
   let done = 0;
-  await mapWithin(tensors, { budget, weight: bytes }, async (tensor, t) => {
-    const { name, shape } = tensor;
-    const form = model.form(name);
+  const kept = await mapWithin(tensors, { budget, weight: bytes }, async (tensor) => {
+    const form = model.form(tensor.name);
+    let found: KeptTensor | Refused = { norm: 0, parts: null };
     if (form === 'dense') {
-      const tau = (await model.tau(name, undefined, () => base.read(name))) as Float32Array;
-      const broken = brokenIn(tau);
-      norms[t] = squaredNorm(tau);
-      if (broken > 0) {
-        problems.push(`${name}: ${broken} of ${tau.length} values are NaN or infinite`);
-      } else if (dtype === 'F16') {
-        const problem = float16Error(name, tau);
-        if (problem !== null) problems.push(problem);
-      }
+      found = await keepDense(tensor, model, base, workers, dtype);
+    } else if (form === 'low-rank') {
+      found = await keepLowRank(tensor, model);
     }
-    if (form === 'low-rank') {
-      const { rank, left, right } = await model.factors(name);
-      const broken = brokenIn(left) + brokenIn(right);
-      if (broken > 0) {
-        problems.push(`${name}: ${broken} of ${left.length + right.length} values are NaN or infinite`);
-        return;
-      }
-      factors.set(name, {
-        left: { shape: [shape[0]!, rank], data: Float32Array.from(left) },
-        right: { shape: [rank, shape[1]!], data: Float32Array.from(right) },
-      });
-      norms[t] = lowRankNorm({ rank, left, right });
-    }
-    const settings = { slow: true, precise: false };
-    const parts = shape.length === 2 ? await tensorParts(tensor, model, base, workers, settings) : null;
-    if (parts !== null) {
-      const stored = keptParts(shape as [number, number], parts);
-      subspaces.set(name, stored.subspace);
-      spectra.set(name, stored.spectrum);
-      if (stored.bottom !== null) bottoms.set(name, stored.bottom);
-    }
-    done += elementCount(shape);
+    done += elementCount(tensor.shape);
     onProgress?.(done, total);
+    return found;
   });
+  const problems = kept.flatMap((each) => ('problem' in each ? [each.problem] : []));
   if (problems.length > 0) {
     throw new MergeguardError(listProblems(`the reference ${called ?? model.name} can't be made:`, problems));
   }
-  return { norms, subspaces, spectra, bottoms, factors };
+  return collect(tensors, kept as KeptTensor[]);
+}
+
+/** By part and name, as a reference has it. */
+function collect(tensors: readonly SharedTensor[], kept: readonly KeptTensor[]): Kept {
+  const subspaces = new Map<string, Subspace>();
+  const spectra = new Map<string, Float64Array>();
+  const bottoms = new Map<string, HostTensor>();
+  const factors = new Map<string, Factors>();
+  for (const [t, { name }] of tensors.entries()) {
+    const { parts, factors: product } = kept[t]!;
+    if (product !== undefined) factors.set(name, product);
+    if (parts !== null) {
+      subspaces.set(name, parts.subspace);
+      spectra.set(name, parts.spectrum);
+      if (parts.bottom !== null) bottoms.set(name, parts.bottom);
+    }
+  }
+  return { norms: Float64Array.from(kept, ({ norm }) => norm), subspaces, spectra, bottoms, factors };
+}
+
+async function keepDense(
+  tensor: SharedTensor,
+  model: ModelAtRest,
+  base: NamedCheckpoint,
+  workers: Workers,
+  dtype: TauDtype,
+): Promise<KeptTensor | Refused> {
+  const { name, shape } = tensor;
+  const tau = (await model.tau(name, undefined, () => base.read(name))) as Float32Array;
+  const problem = brokenProblem(name, [tau]) ?? (dtype === 'F16' ? float16Error(name, tau) : null);
+  if (problem !== null) {
+    return { problem };
+  }
+  const norm = squaredNorm(tau);
+  // Which takes the task vector: what is asked of it was asked before.
+  const parts = shape.length === 2 ? await denseParts(tau, tensor, name, workers, SETTINGS) : null;
+  return { norm, parts: parts && keptParts(shape as [number, number], parts) };
+}
+
+async function keepLowRank({ name, shape }: SharedTensor, model: ModelAtRest): Promise<KeptTensor | Refused> {
+  const { rank, left, right } = await model.factors(name);
+  const problem = brokenProblem(name, [left, right]);
+  if (problem !== null) {
+    return { problem };
+  }
+  const parts = factorParts({ rank, left, right }, SETTINGS);
+  return {
+    norm: lowRankNorm({ rank, left, right }),
+    parts: parts && keptParts(shape as [number, number], parts),
+    factors: {
+      left: { shape: [shape[0]!, rank], data: Float32Array.from(left) },
+      right: { shape: [rank, shape[1]!], data: Float32Array.from(right) },
+    },
+  };
 }
 
 function squaredNorm(values: Values): number {
@@ -194,8 +234,16 @@ function squaredNorm(values: Values): number {
   return sum;
 }
 
-function brokenIn(values: Values): number {
-  return values.filter((value) => !Number.isFinite(value)).length;
+/** What of a tensor's values is not finite; null where all are. */
+function brokenProblem(name: string, all: readonly Values[]): string | null {
+  let [broken, total] = [0, 0];
+  for (const values of all) {
+    total += values.length;
+    for (const value of values) {
+      if (!Number.isFinite(value)) broken += 1;
+    }
+  }
+  return broken === 0 ? null : `${name}: ${broken} of ${total} values are NaN or infinite`;
 }
 
 function lazyTau(
@@ -237,8 +285,8 @@ async function headOf(
     for (const [name, shape] of checkpoint.shapes) {
       if (isHead(name, heads ?? DEFAULT_HEADS) && (heads !== undefined || !isOfBase(name, shape))) {
         const data = await checkpoint.readFloat32(name);
-        const broken = brokenIn(data);
-        if (broken > 0) problems.push(`${name}: ${broken} of ${data.length} values are NaN or infinite`);
+        const problem = brokenProblem(name, [data]);
+        if (problem !== null) problems.push(problem);
         head.set(name, { shape, data });
       }
     }

@@ -16,6 +16,6 @@ export function float16Error(name: string, data: Float32Array): string | null {
   }
   const relative = Math.sqrt(error / norm);
   return norm > 0 && relative > MOST
-    ? `tau ${name} would be off by ${(100 * relative).toPrecision(3)} %`
+    ? `tau ${name} would be off by ${(100 * relative).toPrecision(3)} % as float16, at most ${100 * MOST} % may be: write it as F32 (--dtype F32)`
     : null;
 }

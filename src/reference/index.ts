@@ -13,7 +13,7 @@ export type {
   ReferenceGradientRecipe,
   Subspace,
 } from './reference.js';
-export { keptParts } from './subspace.js';
+export { type KeptParts, keptParts } from './subspace.js';
 export {
   FORMAT,
   type ReferenceParts,
