@@ -93,7 +93,10 @@ export async function compareModels(
   }
 }
 
-/** What is compared, tied tensors counted once. */
+/**
+ * What is compared, tied tensors counted once: in `coverage` the later ones are `excluded` and not in `matched`, but in
+ * `parameters` all the same, since what they hold is compared under the first one's name.
+ */
 export async function shareTensors(
   base: NamedCheckpoint | null,
   models: readonly ModelAtRest[],

@@ -8,12 +8,20 @@ import type { Answer, Job } from './worker.js';
 /** The work on whole tensors, in as many threads as there are cores. What is handed over is gone here. `close` when done. */
 export class Workers {
   readonly #threads: ThreadPool<Job, Answer>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #stop = () => void this.#threads.close();
 
   /** @param signal once it is aborted, nothing is waited for */
   constructor(threads = availableParallelism(), signal?: AbortSignal) {
     const module = new URL('./worker', import.meta.url).href;
     this.#threads = new ThreadPool({ module, threads });
-    signal?.addEventListener('abort', () => void this.#threads.close(), { once: true });
+    this.#signal = signal;
+    // One that is aborted already tells nobody any more.
+    if (signal?.aborted) {
+      this.#stop();
+    } else {
+      signal?.addEventListener('abort', this.#stop, { once: true });
+    }
   }
 
   /** See `spectralParts`. @param label what errors call the matrix */
@@ -30,6 +38,7 @@ export class Workers {
   }
 
   close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#stop);
     return this.#threads.close();
   }
 }

@@ -219,6 +219,8 @@ describe('makeReferenceFile', () => {
       name: 'lm_head.weight',
       reason: 'tied to embed.weight, counted once',
     });
+    // Not in `matched`, but in `parameters`; the other one is the head.
+    expect(coverage).toMatchObject({ matched: 6, total: 8, parameters: 1 });
     expect([...(await readReference(out)).head!.keys()]).toEqual(['head.weight']);
     const alone = await make(tie(base), tie(model));
     expect((await readReference(alone.out)).head).toBeNull();

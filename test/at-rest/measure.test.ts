@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bytesInFlight, MEMORY, measurePairs } from '../../src/at-rest/measure.js';
 import type { LowRank, ModelAtRest } from '../../src/at-rest/model.js';
@@ -146,5 +147,30 @@ describe('a dense task vector among low-rank ones', () => {
         10,
       );
     });
+  });
+});
+
+describe('workers and the signal that stops them', () => {
+  const matrix = () => ({ rows: 2, columns: 2, data: Float32Array.of(1, 2, 3, 4) });
+  const options = { k: 1, bottom: false, precise: false };
+
+  it('leave no listener behind', async () => {
+    const { signal } = new AbortController();
+    for (let i = 0; i < 3; i++) {
+      const some = new Workers(1, signal);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      await some.close();
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    }
+  });
+
+  it('take no work where it was aborted before, or is aborted meanwhile', async () => {
+    const late = new Workers(1, AbortSignal.abort());
+    await expect(late.parts(matrix(), options, 'w')).rejects.toThrow('w: the thread pool is closed');
+    const controller = new AbortController();
+    const stopped = new Workers(1, controller.signal);
+    const work = stopped.parts(matrix(), options, 'w');
+    controller.abort();
+    await expect(work).rejects.toThrow('w: the thread pool was closed before it was done');
   });
 });
