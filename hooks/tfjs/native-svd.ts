@@ -1,10 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import { SPECTRUM_LENGTH, type SpectralParts } from '../../src/spectral/index.js';
+import {
+  bottomDecider,
+  isAboveRounding,
+  numericalRank,
+  SPECTRUM_LENGTH,
+  type SpectralParts,
+} from '../../src/spectral/index.js';
 import { MergeguardError } from '../../src/tensors/index.js';
 import type { DecomposedMatrix, Decomposer } from './decomposer.js';
 import { WorkerDecomposer } from './worker-decomposer.js';
-
-const FLOAT32_EPSILON = 2 ** -23;
 
 interface Attribute {
   readonly name: string;
@@ -146,7 +150,6 @@ function partsOf(
   { rows, columns, width, values, left, right, bottom }: Decomposition,
   label: string,
 ): SpectralParts | null {
-  const n = values.length;
   const [largest] = values;
   if (!Number.isFinite(largest)) {
     throw new MergeguardError(`${label}: a matrix with a NaN or an infinity has no singular values`);
@@ -154,17 +157,15 @@ function partsOf(
   if (largest === 0) {
     return null;
   }
-  const noise = largest * FLOAT32_EPSILON;
-  const rank = values.filter((value) => value > Math.max(rows, columns) * noise).length;
-  const k = Math.min(width, rank);
-  // The last vectors of a tall matrix are its whole null space if need be, as long as they stand out from the rest.
-  const least = rows < columns ? values[n - 1] : width < n ? values[n - width - 1] : largest;
+  const sides = { rows, columns };
+  const k = Math.min(width, numericalRank(values, sides));
+  const decider = values[bottomDecider(sides, width)];
   return {
     values: values.slice(0, SPECTRUM_LENGTH),
     k,
     left: firstColumns(left, width, k),
     right: firstColumns(right, width, k),
-    bottom: least > noise ? bottom : null,
+    bottom: isAboveRounding(decider, largest) ? bottom : null,
   };
 }
 

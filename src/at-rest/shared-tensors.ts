@@ -12,7 +12,7 @@ import type { Excluded, NamedCheckpoint } from './named-checkpoint.js';
 
 /** How much of the models is compared. */
 export interface Coverage {
-  /** tensors that are compared */
+  /** tensors that are compared; those tied to another count in `parameters` only */
   readonly matched: number;
   /** tensors of the base and of the models, by name */
   readonly total: number;
