@@ -1,5 +1,6 @@
 import type { DenseMatrix } from '../../../src/spectral/index.js';
 import { gramSide } from '../../../src/spectral/small-side.js';
+import { addScaled, dotAt } from '../../../src/spectral/vectors.js';
 import { serveThread } from '../../../src/threads/index.js';
 
 /**
@@ -12,17 +13,19 @@ serveThread((matrix: DenseMatrix): number => {
   const side = gramSide(matrix);
   const values = side.values(0, n);
   const small = side.vectors(0, n);
-  // The longer side: one product of the matrix with all n vectors.
+  // The longer side: one product of the matrix with all n vectors, row by row.
   const isTall = rows >= columns;
   const length = isTall ? rows : columns;
   const long = new Float64Array(length * n);
-  for (let i = 0; i < length; i++) {
+  const row = new Float64Array(columns);
+  for (let i = 0; i < rows; i++) {
+    row.set(data.subarray(i * columns, (i + 1) * columns));
     for (let v = 0; v < n; v++) {
-      let sum = 0;
-      for (let j = 0; j < n; j++) {
-        sum += (isTall ? data[i * columns + j]! : data[j * columns + i]!) * small[v * n + j]!;
+      if (isTall) {
+        long[v * length + i] = dotAt(row, 0, small, v * n, columns) / values[v]!;
+      } else {
+        addScaled(small[v * n + i]! / values[v]!, row, 0, long, v * length, columns);
       }
-      long[i * n + v] = sum / values[v]!;
     }
   }
   return long[0]! + values[0]!;
