@@ -3,7 +3,7 @@ export const ACTIVITIES = ['fold', 'tick', 'probe', 'slow', 'functional'] as con
 export type Activity = (typeof ACTIVITIES)[number];
 
 /** How the budget is split; a share that has nothing to do goes to the others. */
-const SHARES: Record<Activity, number> = { fold: 0.2, tick: 0.35, probe: 0.25, slow: 0.05, functional: 0.15 };
+const SHARES: Record<Activity, number> = { fold: 0.2, tick: 0.3, probe: 0.2, slow: 0.2, functional: 0.1 };
 /** Weight of the newest measurement in a running cost. */
 const NEWEST = 0.2;
 /** A step this many times longer than usual was interrupted: by an evaluation, a checkpoint. */

@@ -16,5 +16,7 @@ export interface Decomposer {
   parts(matrix: DecomposedMatrix, k: number, label: string): Promise<SpectralParts | null>;
   /** Does with the matrix what costs the training's thread time, and disposes it. */
   rehearse(matrix: DecomposedMatrix): Promise<void>;
+  /** milliseconds that other threads have worked for it so far */
+  readonly threadMs: number;
   close(): Promise<void>;
 }

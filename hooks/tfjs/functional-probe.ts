@@ -5,6 +5,8 @@ import type { TickStatistics } from './statistics.js';
 /** All that is measured on calibration samples, in turn, as one measurement. */
 export class FunctionalProbe implements Pieces {
   readonly count: number;
+  /** everything is done on the training's thread */
+  readonly threadMs = 0;
   readonly #parts: readonly FunctionalPart[];
   readonly #pieces: readonly { readonly part: FunctionalPart; readonly piece: number }[];
   #next = 0;

@@ -89,6 +89,10 @@ export class NativeDecomposer implements Decomposer {
     }
   }
 
+  get threadMs(): number {
+    return this.#worker.threadMs;
+  }
+
   close(): Promise<void> {
     return this.#worker.close();
   }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Activity, Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import type { StepClock } from './step-clock.js';
@@ -6,6 +7,8 @@ import type { StepClock } from './step-clock.js';
 export interface Pieces {
   /** pieces in one measurement, which are done in turn for ever */
   readonly count: number;
+  /** milliseconds that other threads have worked for it so far */
+  readonly threadMs: number;
   /** a measurement has been begun, and pieces of it are left */
   readonly midway: boolean;
   /**
@@ -34,7 +37,8 @@ export interface SlowTaskOptions {
 
 /**
  * Does a measurement beside the training: one piece at a time, the next only when the last is done, and never waited
- * for by a step. What it costs the training's thread is measured and paid from the budget.
+ * for by a step. What it costs the training's thread, and other threads' share of the cores, is measured and paid from the
+ * budget.
  */
 export class SlowTask {
   readonly #pieces: Pieces;
@@ -79,6 +83,7 @@ export class SlowTask {
       this.#begunAt = step;
     }
     const start = performance.now();
+    const threadMs = this.#pieces.threadMs;
     const begun = this.#begin(step);
     const beginningMs = performance.now() - start;
     const end = (finish: () => void): boolean => {
@@ -95,7 +100,9 @@ export class SlowTask {
       });
       const endingMs = performance.now() - received;
       clock.own(endingMs);
-      budget.spend(activity, beginningMs + endingMs);
+      // What a thread takes from the cores is taken from a training that uses all of them.
+      const takenMs = (this.#pieces.threadMs - threadMs) / availableParallelism();
+      budget.spend(activity, beginningMs + endingMs + takenMs);
       return isDone;
     };
     this.#pending = begun.then(end, (error) =>

@@ -40,6 +40,10 @@ export class SpectralSweep implements Pieces {
     return this.#matrices.length;
   }
 
+  get threadMs(): number {
+    return this.#decomposer.threadMs;
+  }
+
   get midway(): boolean {
     return this.#next > 0;
   }

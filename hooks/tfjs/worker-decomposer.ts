@@ -23,6 +23,10 @@ export class WorkerDecomposer implements Decomposer {
     await Promise.all(tensors.map(valuesOf));
   }
 
+  get threadMs(): number {
+    return this.#pool.busyMs;
+  }
+
   close(): Promise<void> {
     return this.#pool.close();
   }

@@ -28,6 +28,11 @@ export class SpectralPool {
     return this.#threads.run({ matrix, options }, { label });
   }
 
+  /** Milliseconds that the threads have worked so far, all together. */
+  get busyMs(): number {
+    return this.#threads.busyMs;
+  }
+
   close(): Promise<void> {
     return this.#threads.close();
   }

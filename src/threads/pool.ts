@@ -18,7 +18,10 @@ export interface JobOptions {
 }
 
 /** What a thread answers a job with. */
-export type Reply<Output> = { readonly output: Output } | { readonly error: string };
+export type Reply<Output> = ({ readonly output: Output } | { readonly error: string }) & {
+  /** milliseconds that the thread worked on it */
+  readonly ms: number;
+};
 
 interface Waiting<Input, Output> {
   readonly input: Input;
@@ -38,6 +41,7 @@ export class ThreadPool<Input, Output> {
   readonly #running = new Map<Worker, Running<Input, Output>>();
   readonly #idle: Worker[] = [];
   #closed = false;
+  #busyMs = 0;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
@@ -53,6 +57,11 @@ export class ThreadPool<Input, Output> {
       this.#waiting.push({ input, options, resolve, reject });
       this.#next();
     });
+  }
+
+  /** Milliseconds that the threads have worked on jobs so far, all together. */
+  get busyMs(): number {
+    return this.#busyMs;
   }
 
   /** Stops every thread; what was not done yet is rejected. */
@@ -97,6 +106,7 @@ export class ThreadPool<Input, Output> {
   #start(): Worker {
     const worker = startWorker(this.#options.module);
     worker.on('message', (reply: Reply<Output>) => {
+      this.#busyMs += reply.ms;
       const job = this.#free(worker);
       if (job === undefined) {
         return;

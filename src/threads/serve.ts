@@ -14,15 +14,17 @@ export function serveThread<Input, Output>(
   const answer = (reply: Reply<Output>, moved: readonly ArrayBuffer[] = []) =>
     parentPort?.postMessage(reply, [...moved]);
   parentPort?.on('message', (input: Input) => {
+    const start = performance.now();
+    const ms = () => performance.now() - start;
     try {
       const output = work(input);
-      answer({ output }, transfer(output));
+      answer({ output, ms: ms() }, transfer(output));
     } catch (error) {
-      answer({ error: messageOf(error) });
+      answer({ error: messageOf(error), ms: ms() });
     }
   });
   // An array whose buffer had been moved away before arrives as this.
   parentPort?.on('messageerror', (error: Error) =>
-    answer({ error: `it did not arrive: ${messageOf(error)}` }),
+    answer({ error: `it did not arrive: ${messageOf(error)}`, ms: 0 }),
   );
 }

@@ -90,8 +90,8 @@ describe('the overhead budget', () => {
   });
 
   it.each([
-    { active: ACTIVITIES, share: { fold: 0.2, tick: 0.35, probe: 0.25, slow: 0.05, functional: 0.15 } },
-    { active: ALL, share: { fold: 0.25, tick: 0.4375, probe: 0.3125 } },
+    { active: ACTIVITIES, share: { fold: 0.2, tick: 0.3, probe: 0.2, slow: 0.2, functional: 0.1 } },
+    { active: ALL, share: { fold: 2 / 7, tick: 3 / 7, probe: 2 / 7 } },
     { active: ['tick'] as const, share: { tick: 1 } },
   ])('goes to those that are active: $active', ({ active, share }) => {
     const { spent, plain } = shares({ overhead: 0.02, active, cost: () => 4 });

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Budget } from '../../../hooks/tfjs/budget.js';
 import { FailOpen } from '../../../hooks/tfjs/fail-open.js';
@@ -14,6 +15,7 @@ afterEach(() => {
 /** Pieces whose device, or thread, answers when it is told to. */
 class Bench implements Pieces {
   readonly count = 3;
+  threadMs = 0;
   readonly begun: number[] = [];
   readonly ended: number[] = [];
   readonly warnings: string[] = [];
@@ -100,6 +102,17 @@ describe('by the budget', () => {
     }
     expect(bench.begun).toEqual([3, 7, 11, 15]);
     expect(bench.budget.overhead).toBeCloseTo(0.5, 10);
+  });
+
+  it("a thread's work is paid too, by its share of the cores", async () => {
+    const bench = new Bench('auto');
+    bench.budget.expect('slow', 0);
+    bench.task.step(1);
+    bench.threadMs += 20 * availableParallelism();
+    await bench.answer();
+    expect(bench.budget.cost('slow')).toBeCloseTo(4, 10);
+    bench.budget.step(10);
+    expect(bench.budget.overhead).toBeCloseTo(2, 10);
   });
 
   it('a thread that works for long rests three times as long', async () => {
