@@ -205,7 +205,7 @@ describe('fitFingerprint', () => {
   it('names the program that was not solved in time', async () => {
     await expect(
       fitFingerprint(rows, { ...options, solve: undefined, pool: { timeLimitSeconds: 0.001 } }),
-    ).rejects.toThrow(/ties, .* was not solved within 0.001 s/);
+    ).rejects.toThrow(/ties, .* it was not done within 0.001 s/);
   });
 });
 
