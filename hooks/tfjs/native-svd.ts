@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {
   bottomDecider,
+  columnsOf,
   isAboveRounding,
   numericalRank,
   SPECTRUM_LENGTH,
@@ -167,13 +168,8 @@ function partsOf(
   return {
     values: values.slice(0, SPECTRUM_LENGTH),
     k,
-    left: firstColumns(left, width, k),
-    right: firstColumns(right, width, k),
+    left: columnsOf(left, width, 0, k),
+    right: columnsOf(right, width, 0, k),
     bottom: isAboveRounding(decider, largest) ? bottom : null,
   };
-}
-
-/** [rows, width] to its first k columns. */
-function firstColumns(basis: Float64Array, width: number, k: number): Float64Array {
-  return basis.filter((_, i) => i % width < k);
 }

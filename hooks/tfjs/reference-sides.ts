@@ -1,5 +1,6 @@
 import { type PairStatistics, SIDE, SIDE_WIDTH } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
+import { squaredNorm } from '../../src/tensors/index.js';
 import type { SharedTensor } from './layout.js';
 
 /**
@@ -14,9 +15,10 @@ export function referenceSides(
     const place = new Map(reference.tensors.map(({ name }, index) => [name, index]));
     tensors.forEach(({ name, shape }, t) => {
       const cell = (r * tensors.length + t) * SIDE_WIDTH;
+      const gradient = reference.gradient?.get(name);
       const k = shape.length === 2 ? (reference.subspaces.get(name)?.k ?? 0) : 0;
       sides[cell + SIDE.tauNorm] = reference.norms[place.get(name) as number];
-      sides[cell + SIDE.gradientNorm] = squaredNorm(reference.gradient?.get(name)?.data);
+      sides[cell + SIDE.gradientNorm] = gradient ? squaredNorm(gradient.data) : Number.NaN;
       sides[cell + SIDE.leftK] = k;
       sides[cell + SIDE.rightK] = k;
       sides[cell + SIDE.bottomK] = reference.bottoms.get(name)?.shape[1] ?? 0;
@@ -43,15 +45,4 @@ export function referenceAbsences(reference: Reference): PairStatistics['referen
         bottom: `reference ${reference.name} stores no bottom subspaces, as those made by an older version do; make it again`,
       }
     : {};
-}
-
-function squaredNorm(data: Float32Array | undefined): number {
-  if (!data) {
-    return Number.NaN;
-  }
-  let sum = 0;
-  for (const value of data) {
-    sum += value * value;
-  }
-  return sum;
 }

@@ -21,6 +21,7 @@ import {
   type LazyTensor,
   listProblems,
   MergeguardError,
+  squaredNorm,
 } from '../tensors/index.js';
 import { mapWithin } from '../threads/index.js';
 import { readCalibration } from './calibration-file.js';
@@ -224,14 +225,6 @@ async function keepLowRank({ name, shape }: SharedTensor, model: ModelAtRest): P
       right: { shape: [rank, shape[1]!], data: Float32Array.from(right) },
     },
   };
-}
-
-function squaredNorm(values: Values): number {
-  let sum = 0;
-  for (const value of values) {
-    sum += value * value;
-  }
-  return sum;
 }
 
 /** What of a tensor's values is not finite; null where all are. */

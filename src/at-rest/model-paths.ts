@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { listProblems, MergeguardError, messageOf } from '../tensors/index.js';
+import { listProblems, MergeguardError, messageOf, someOf } from '../tensors/index.js';
 import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
 
 /** Files that make a folder one model. */
@@ -38,7 +38,9 @@ export async function modelPaths(
       problems.push(found);
     } else if (path === single && found.length > 1) {
       const names = nameApart(found).map(({ name }) => name);
-      problems.push(`the folder "${path}" holds ${found.length} models (${some(names)}); give one of them`);
+      problems.push(
+        `the folder "${path}" holds ${found.length} models (${someOf(names, 4)}); give one of them`,
+      );
     } else {
       paths.push(...found);
     }
@@ -108,10 +110,6 @@ async function entriesOf(folder: string): Promise<{ name: string; isFile: boolea
 async function isModelFolder(path: string): Promise<boolean> {
   const names = await readdir(path).catch((): string[] => []);
   return names.some((name) => MODEL_FILES.includes(name));
-}
-
-function some(names: readonly string[]): string {
-  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 }
 
 function nameApart(paths: readonly string[]): NamedPath[] {

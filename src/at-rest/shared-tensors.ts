@@ -6,6 +6,7 @@ import {
   MergeguardError,
   nearest,
   type Shapes,
+  someOf,
 } from '../tensors/index.js';
 import type { ModelAtRest } from './model.js';
 import type { Excluded, NamedCheckpoint } from './named-checkpoint.js';
@@ -36,6 +37,8 @@ export interface Sharing {
 const LEAST_COVERAGE = 0.5;
 /** Names that are looked up for a nearest one: each look-up goes through all names. */
 const MOST_SUGGESTIONS = 20;
+/** Models that a reason names. */
+const MOST_NAMES = 3;
 
 /**
  * The tensors that the base and every model hold in one shape. A tensor that the base holds is shared whatever it is called: a head that
@@ -129,7 +132,7 @@ function reasonAgainst(
       return `${formatShape(found)} in ${model.name}, ${formatShape(shape)} in ${against}`;
     }
   }
-  return missing.length > 0 ? `not in ${some(missing)}` : null;
+  return missing.length > 0 ? `not in ${someOf(missing, MOST_NAMES)}` : null;
 }
 
 /** What models hold and the base does not: a head of a task's own, or a tensor that was renamed. */
@@ -160,7 +163,7 @@ function addStrangers(
     const meant = suggestions <= MOST_SUGGESTIONS ? nearestPath(name, known) : null;
     excluded.set(
       name,
-      `in ${some(holders)}, not in ${against}${meant === null ? '' : ` (nearest there: ${meant})`}`,
+      `in ${someOf(holders, MOST_NAMES)}, not in ${against}${meant === null ? '' : ` (nearest there: ${meant})`}`,
     );
   }
 }
@@ -174,10 +177,6 @@ function nearestPath(name: string, known: readonly string[]): string | null {
   return suffix ?? nearest(name, known);
 }
 
-function some(names: readonly string[]): string {
-  return names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ');
-}
-
 function tooLittle(
   { parameters, excluded }: Coverage,
   base: NamedCheckpoint | null,
@@ -186,7 +185,10 @@ function tooLittle(
   const percent = (100 * parameters).toFixed(1);
   const heading =
     `only ${percent} % of the parameters of ${base === null ? models[0]!.name : `the base ${base.path}`} match in ` +
-    `${some(models.map(({ name }) => name))}, at least ${100 * LEAST_COVERAGE} % must; ` +
+    `${someOf(
+      models.map(({ name }) => name),
+      MOST_NAMES,
+    )}, at least ${100 * LEAST_COVERAGE} % must; ` +
     'were they fine-tuned from this base, and are tensors called the same?';
   const alone = models.length > 1 ? misfits(base, models) : [];
   return listProblems(heading, [

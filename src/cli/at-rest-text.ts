@@ -1,6 +1,7 @@
 import type { Coverage, MatrixReport, MetricsReport, ScoreReport } from '../at-rest/index.js';
 import { shortNumber } from '../at-rest/index.js';
 import { METRICS } from '../metrics/index.js';
+import { someOf } from '../tensors/errors.js';
 import { columnTables, type Row } from './columns.js';
 import { cut, pad, plain, wrapped } from './text.js';
 
@@ -30,7 +31,7 @@ export function coverageLines({ matched, total, parameters, excluded }: Coverage
     ([a], [b]) => Number(b.includes('nearest')) - Number(a.includes('nearest')),
   );
   for (const [reason, names] of groups.slice(0, MOST_LISTED)) {
-    lines.push(...wrapped(`  left out: ${some(names, 4)}: ${plain(reason)}`, WIDTH, '    '));
+    lines.push(...wrapped(`  left out: ${someOf(names, 4)}: ${plain(reason)}`, WIDTH, '    '));
   }
   if (groups.length > MOST_LISTED) {
     const more = groups.slice(MOST_LISTED).reduce((sum, [, names]) => sum + names.length, 0);
@@ -186,26 +187,20 @@ function reasonLines(reasons: readonly Reason[], columns: readonly string[]): st
   const groups = new Map<string, { where: string; reason: string; rows: string[] }>();
   for (const { what, reason, at } of byRow.values()) {
     const names = at.map((column) => plain(columns[column]!));
-    const where = at.length === columns.length ? '' : ` with ${some(names, 4)}`;
+    const where = at.length === columns.length ? '' : ` with ${someOf(names, 4)}`;
     const key = JSON.stringify([where, reason]);
     const group = groups.get(key) ?? { where, reason, rows: [] };
     group.rows.push(what);
     groups.set(key, group);
   }
   const lines = [...groups.values()].map(
-    ({ where, reason, rows }) => `  ${some(rows, MOST_NAMES)}${where}: ${plain(reason)}`,
+    ({ where, reason, rows }) => `  ${someOf(rows, MOST_NAMES)}${where}: ${plain(reason)}`,
   );
   const more = lines.length - MOST_REASONS;
   return [
     ...lines.slice(0, MOST_REASONS).flatMap((line) => wrapped(line, WIDTH, '    ')),
     ...(more > 0 ? [`  and ${more} more reasons (--json lists all)`] : []),
   ];
-}
-
-function some(names: readonly string[], most: number): string {
-  return names.length > most
-    ? `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`
-    : names.join(', ');
 }
 
 /** Five digits, of which a reader needs no more. */

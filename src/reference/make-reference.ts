@@ -5,6 +5,7 @@ import {
   listProblems,
   MergeguardError,
   type NamedTensors,
+  squaredNorm,
   taskVector,
 } from '../tensors/index.js';
 import type { Calibration, Reference, ReferenceGradientRecipe, Subspace } from './reference.js';
@@ -33,14 +34,6 @@ export interface ReferenceOptions {
   readonly madeBy?: Reference['madeBy'];
   /** subspace dimensions to keep; defaults to 10, as the study has it (arXiv 2601.22285) */
   readonly k?: number;
-}
-
-function squaredNorm(data: Float32Array): number {
-  let sum = 0;
-  for (const value of data) {
-    sum += value * value;
-  }
-  return sum;
 }
 
 function refuse(what: string, problems: readonly string[]): void {

@@ -108,10 +108,7 @@ export class ReferenceFile {
     this.description = readDescription(file.metadata, this.what);
     const problems: string[] = [];
     const parts = sortParts(file, problems);
-    if (problems.length > 0) {
-      const heading = `${this.what} is not a sound reference; make it again:`;
-      throw new MergeguardError(listProblems(heading, problems));
-    }
+    refuseUnsound(this, problems);
     this.#parts = new Map([...parts].map(([part, names]) => [part, new Set(names)]));
   }
 
@@ -151,7 +148,7 @@ export async function fileProblems(file: ReferenceFile): Promise<string[]> {
 }
 
 /** @throws MergeguardError with a file's problems, if there are any */
-export function refuseUnsound(file: ReferenceFile, problems: readonly string[]): void {
+export function refuseUnsound(file: Pick<ReferenceFile, 'what'>, problems: readonly string[]): void {
   if (problems.length > 0) {
     throw new MergeguardError(
       listProblems(`${file.what} is not a sound reference; make it again:`, problems),

@@ -1,5 +1,5 @@
 import type { DenseMatrix } from './parts.js';
-import { reflect, reflector } from './tridiagonal.js';
+import { reflect, reflector, rowReflections } from './tridiagonal.js';
 import { reflectPair } from './vectors.js';
 
 /** Rows that are taken into the triangle at a time. */
@@ -98,15 +98,7 @@ export function bidiagonalise(matrix: Float64Array, n: number): Bidiagonal {
       reflect(matrix.subarray(i * n, (i + 1) * n), row, right.factor, c + 1, n);
     }
   }
-  const apply = (vectors: Float64Array, count: number) => {
-    for (let c = n - 2; c >= 0; c--) {
-      const row = matrix.subarray(c * n, (c + 1) * n);
-      for (let v = 0; v < count; v++) {
-        reflect(vectors.subarray(v * n, (v + 1) * n), row, factors[c]!, c + 1, n);
-      }
-    }
-  };
-  return { diagonal, superDiagonal, apply };
+  return { diagonal, superDiagonal, apply: rowReflections(matrix, n, factors) };
 }
 
 /** (1 - factor u u^T) M over rows c.. and the columns after c, row by row. */

@@ -2,7 +2,7 @@ import { MergeguardError } from '../tensors/errors.js';
 import type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 import { bottomDecider, isAboveRounding, numericalRank } from './rank.js';
 import { bidiagonalSide, gramSide, type SmallSide } from './small-side.js';
-import { addScaled, orthonormaliseRows } from './vectors.js';
+import { addScaled, dotAt, orthonormaliseRows } from './vectors.js';
 
 /** Singular values kept: `singular_value_overlap` compares the first 100 (arXiv 2601.22285). */
 export const SPECTRUM_LENGTH = 100;
@@ -97,11 +97,7 @@ function otherSide({ rows, columns, data }: DenseMatrix, small: Float64Array, co
     row.set(data.subarray(i * columns, (i + 1) * columns));
     for (let v = 0; v < count; v++) {
       if (isTall) {
-        let sum = 0;
-        for (let j = 0; j < columns; j++) {
-          sum += row[j]! * small[v * n + j]!;
-        }
-        long[v * length + i] = sum;
+        long[v * length + i] = dotAt(row, 0, small, v * n, columns);
       } else {
         addScaled(small[v * n + i]!, row, 0, long, v * length, columns);
       }

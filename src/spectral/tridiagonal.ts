@@ -34,7 +34,19 @@ export function tridiagonalise(matrix: Float64Array, n: number): Tridiagonal {
   if (n > 0) {
     diagonal[n - 1] = matrix[n * n - 1]!;
   }
-  const apply = (vectors: Float64Array, count: number) => {
+  return { diagonal, offDiagonal, apply: rowReflections(matrix, n, factors) };
+}
+
+/**
+ * What the reflections that a reduction has left in the rows of its matrix make of rows [count, n], in place: row c holds, right
+ * of the diagonal, the reflector of step c, with its factor.
+ */
+export function rowReflections(
+  matrix: Float64Array,
+  n: number,
+  factors: Float64Array,
+): (vectors: Float64Array, count: number) => void {
+  return (vectors, count) => {
     for (let c = n - 2; c >= 0; c--) {
       const row = matrix.subarray(c * n, (c + 1) * n);
       for (let v = 0; v < count; v++) {
@@ -42,7 +54,6 @@ export function tridiagonalise(matrix: Float64Array, n: number): Tridiagonal {
       }
     }
   };
-  return { diagonal, offDiagonal, apply };
 }
 
 /**

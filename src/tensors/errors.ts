@@ -15,6 +15,13 @@ export function listProblems(heading: string, problems: readonly string[], most 
   return [heading, ...shown].join('\n');
 }
 
+/** "a, b and 3 more": all of up to `most` names, else one fewer and how many are left. */
+export function someOf(names: readonly string[], most: number): string {
+  return names.length > most
+    ? `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`
+    : names.join(', ');
+}
+
 /** What somebody threw, as text; anything may be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
