@@ -62,7 +62,7 @@ export {
   type TickEvent,
   VERSION,
 } from './guard/index.js';
-export { applyTau, MERGE_METHODS, type MergeMethod, mergeMethod } from './merging/index.js';
+export { applyTau, configureMerge, MERGE_METHODS, type MergeMethod, mergeMethod } from './merging/index.js';
 export { computePairMetrics, METRICS, type Metric, type PairStatistics } from './metrics/index.js';
 export {
   makeReference,

@@ -35,7 +35,7 @@ export interface Columns {
 }
 
 const SINGLE = ['task_a', 'task_b', 'checkpoint', 'self_probe'];
-const OUTCOME = /^(normalized_acc|acc)_([A-Za-z][\w.@-]*)$/;
+const OUTCOME = /^(normalized_acc|acc)_([A-Za-z][\w.@=:+-]*)$/;
 
 /** The names that an outcome column of the method may have. */
 export function outcomeColumnNames(target: Target, method: string): string[] {

@@ -1,3 +1,4 @@
 export { applyTau } from './apply-tau.js';
-export type { MergeMethod } from './merge-method.js';
-export { type ConfiguredMerge, MERGE_METHODS, mergeMethod } from './registry.js';
+export type { MergeMethod, ModelCount, Parameters, Survey, TensorToMerge } from './merge-method.js';
+export { checkModelCount } from './merge-taus.js';
+export { type ConfiguredMerge, configureMerge, MERGE_METHODS, mergeMethod } from './registry.js';

@@ -1,34 +1,105 @@
 import type { z } from 'zod';
-import { listProblems, MergeguardError, type NamedTensors } from '../tensors/index.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 
-/** A way to make one model out of k >= 2 models that were fine-tuned from the same base. */
-export interface MergeMethod {
+/** One tensor of the models that are merged. */
+export interface TensorToMerge {
+  /** canonical */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** [k] what each model added to the base, fine-tuned minus base; finite */
+  readonly taus: readonly Float32Array[];
+  /** the base's values; null where the method does not ask for them */
+  readonly base: Float32Array | null;
+}
+
+/** Looks at all tensors before the first of them is merged: as often as it has passes, in the same order each time. */
+export interface Survey<Known> {
+  readonly passes: number;
+  /** @param pass from 0 */
+  visit(tensor: TensorToMerge, pass: number): void;
+  /** What `mergeTensor` is given; plain data, so that a thread can be told too. */
+  result(): Known;
+}
+
+/** What a merge method says of itself; `defineMethod` makes a MergeMethod of it. */
+export interface MethodDefinition<Schema extends z.ZodObject, Known> {
   readonly name: string;
   /** its parameters with their ranges and defaults */
-  readonly parameters: z.ZodObject;
+  readonly parameters: Schema;
   /** the parameter that the value of an id `name@value` sets; null where there is none */
-  readonly idParameter: string | null;
+  readonly idParameter: (keyof z.infer<Schema> & string) | null;
   /** paper, and the code whose conventions it follows */
   readonly source: string;
+  /** how many models it can merge with these parameters; defaults to two or more */
+  readonly models?: (parameters: z.infer<Schema>) => ModelCount;
+  /** whether it asks for the base's values; defaults to no */
+  readonly needsBase?: boolean;
+  /** whether it decomposes matrices, which is work for threads; defaults to no */
+  readonly decomposes?: boolean;
+  /** what must be known of all tensors together; defaults to nothing */
+  readonly survey?: (parameters: z.infer<Schema>) => Survey<Known>;
   /**
-   * The merged task vector: base + it is the merged model. All `taus` (fine-tuned minus base, shared tensors)
-   * must have the same names and shapes and be finite. Sums are float64, rounded once. Pure.
+   * The merged task vector of one tensor: base + it is the merged model's. Does not depend on the order of the models,
+   * but where parameters speak of a first one. Sums are float64, rounded once. Pure: inputs stay as they are.
    */
-  merge(taus: readonly NamedTensors[], parameters?: Readonly<Record<string, unknown>>): NamedTensors;
+  mergeTensor(tensor: TensorToMerge, parameters: z.infer<Schema>, known: Known): Float32Array;
+}
+
+/** Both inclusive; `most` is Infinity where there is no limit. */
+export interface ModelCount {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The values of a method's parameters by their names, defaults filled in. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+/** A way to make one model out of several that were fine-tuned from the same base. */
+export interface MergeMethod {
+  readonly name: string;
+  readonly parameters: z.ZodObject;
+  readonly idParameter: string | null;
+  readonly source: string;
+  readonly needsBase: boolean;
+  readonly decomposes: boolean;
+  models(parameters: Parameters): ModelCount;
+  /** null: it needs to know nothing beforehand */
+  survey(parameters: Parameters): Survey<unknown> | null;
+  mergeTensor(tensor: TensorToMerge, parameters: Parameters, known: unknown): Float32Array;
+}
+
+const ANY_NUMBER: ModelCount = { least: 2, most: Number.POSITIVE_INFINITY };
+
+/** Fills in the defaults. Parameters that come in must have been read by the method's own schema: `readParameters`. */
+export function defineMethod<Schema extends z.ZodObject, Known = null>(
+  definition: MethodDefinition<Schema, Known>,
+): MergeMethod {
+  const { name, parameters, idParameter, source, needsBase = false, decomposes = false } = definition;
+  type Values = z.infer<Schema>;
+  return {
+    name,
+    parameters,
+    idParameter,
+    source,
+    needsBase,
+    decomposes,
+    models: (values) => definition.models?.(values as Values) ?? ANY_NUMBER,
+    survey: (values) => definition.survey?.(values as Values) ?? null,
+    mergeTensor: (tensor, values, known) => definition.mergeTensor(tensor, values as Values, known as Known),
+  };
 }
 
 /** The parameters with defaults filled in; every one that is unknown or out of range is in the one error. */
-export function readParameters<Schema extends z.ZodObject>(
-  method: string,
-  schema: Schema,
-  parameters: Readonly<Record<string, unknown>>,
-): z.infer<Schema> {
-  const read = schema.safeParse(parameters);
+export function readParameters(
+  { name, parameters: schema }: MergeMethod,
+  given: Readonly<Record<string, unknown>>,
+): Parameters {
+  const read = schema.safeParse(given);
   if (!read.success) {
     const problems = read.error.issues.map(({ path, message }) =>
-      path.length === 0 ? message : `${path.join('.')} = ${String(parameters[String(path[0])])}: ${message}`,
+      path.length === 0 ? message : `${path.join('.')} = ${String(given[String(path[0])])}: ${message}`,
     );
-    throw new MergeguardError(listProblems(`parameters of merge method ${method}:`, problems));
+    throw new MergeguardError(listProblems(`parameters of merge method ${name}:`, problems));
   }
   return read.data;
 }

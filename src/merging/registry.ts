@@ -1,6 +1,8 @@
 import { MergeguardError, type NamedTensors } from '../tensors/index.js';
 import { methodCalled } from '../tensors/merge-method-name.js';
-import { type MergeMethod, readParameters } from './merge-method.js';
+import { readValues, writeId } from './merge-id.js';
+import { type MergeMethod, type Parameters, readParameters } from './merge-method.js';
+import { mergeTaus } from './merge-taus.js';
 import { taskArithmetic } from './task-arithmetic.js';
 import { ties } from './ties.js';
 import { weightAvg } from './weight-avg.js';
@@ -10,59 +12,50 @@ export const MERGE_METHODS: readonly MergeMethod[] = [weightAvg, taskArithmetic,
 
 /** A merge method with its parameters settled. */
 export interface ConfiguredMerge {
-  /** canonical: no alias, and a value only where it differs from the default */
+  /** canonical: no alias, and only what differs from the defaults; `mergeMethod` reads it back */
   readonly id: string;
   readonly method: MergeMethod;
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** the merged task vector, see MergeMethod.merge */
-  merge(taus: readonly NamedTensors[]): NamedTensors;
+  /** every parameter, a seed included */
+  readonly parameters: Parameters;
+  /** the merged task vector of models in memory, see mergeTaus */
+  merge(taus: readonly NamedTensors[], base?: NamedTensors): NamedTensors;
 }
 
 /**
- * Reads a method id: `ties`, or `task_arithmetic@0.6` where the value sets the method's main parameter. Unknown
- * methods, values that are no number or out of range, and values for a method that has none are errors.
+ * Reads a method id: `ties`; `task_arithmetic@0.6`, where the value sets the method's main parameter; or with any
+ * parameters by name, `ties@0.6@density=0.1`. Unknown methods and parameters, values that are of another kind or out
+ * of range, and a value for a method that has none are errors.
  */
 export function mergeMethod(id: string): ConfiguredMerge {
-  const [written = '', value, ...rest] = id.split('@');
+  const [written = '', ...values] = id.split('@');
+  const method = methodOf(written);
+  return configure(method, readValues(method, id, values));
+}
+
+/** The method with these parameters and its defaults for the others. @throws MergeguardError with all that is wrong */
+export function configureMerge(
+  name: string,
+  parameters: Readonly<Record<string, unknown>> = {},
+): ConfiguredMerge {
+  return configure(methodOf(name), parameters);
+}
+
+function methodOf(written: string): MergeMethod {
   const name = methodCalled(written);
   const method = MERGE_METHODS.find((entry) => entry.name === name);
   if (method === undefined) {
     const known = MERGE_METHODS.map((entry) => entry.name).join(', ');
     throw new MergeguardError(`unknown merge method "${written}"; known are ${known}`);
   }
-  if (rest.length > 0) {
-    throw new MergeguardError(`merge method "${id}" has more than one value; write it as name@value`);
-  }
-  const parameters = readParameters(name, method.parameters, readValue(method, id, value));
+  return method;
+}
+
+function configure(method: MergeMethod, given: Readonly<Record<string, unknown>>): ConfiguredMerge {
+  const parameters = readParameters(method, given);
   return {
-    id: canonicalId(method, parameters),
+    id: writeId(method, parameters),
     method,
     parameters,
-    merge: (taus) => method.merge(taus, parameters),
+    merge: (taus, base) => mergeTaus(method, parameters, taus, base ?? null),
   };
-}
-
-function readValue(method: MergeMethod, id: string, value: string | undefined): Record<string, number> {
-  if (value === undefined) {
-    return {};
-  }
-  if (method.idParameter === null) {
-    throw new MergeguardError(`merge method "${id}": ${method.name} takes no value`);
-  }
-  const number = value.trim() === '' ? Number.NaN : Number(value);
-  if (!Number.isFinite(number)) {
-    throw new MergeguardError(
-      `merge method "${id}": ${method.idParameter} "${value}" is not a number, as in ${method.name}@0.5`,
-    );
-  }
-  return { [method.idParameter]: number };
-}
-
-function canonicalId(method: MergeMethod, parameters: Readonly<Record<string, unknown>>): string {
-  if (method.idParameter === null) {
-    return method.name;
-  }
-  const value = parameters[method.idParameter];
-  const standard = readParameters(method.name, method.parameters, {})[method.idParameter];
-  return value === standard ? method.name : `${method.name}@${String(value)}`;
 }

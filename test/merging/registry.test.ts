@@ -12,19 +12,28 @@ describe('mergeMethod', () => {
     ['arithmetic@1', 'task_arithmetic@1', { coefficient: 1 }],
     ['ties', 'ties', { coefficient: 1, density: 0.2 }],
     ['ties@0.3', 'ties@0.3', { coefficient: 0.3, density: 0.2 }],
+    ['ties@density=0.1', 'ties@density=0.1', { coefficient: 1, density: 0.1 }],
+    ['ties@density=0.1@coefficient=0.3', 'ties@0.3@density=0.1', { coefficient: 0.3, density: 0.1 }],
+    ['ties@0.3@density=0.2', 'ties@0.3', { coefficient: 0.3, density: 0.2 }],
   ])('reads %s as %s', (id, canonical, parameters) => {
     expect(mergeMethod(id)).toMatchObject({ id: canonical, parameters });
   });
 
   it.each([
-    ['slerp', 'unknown merge method "slerp"; known are weight_avg, task_arithmetic, ties'],
+    ['karcher', 'unknown merge method "karcher"; known are weight_avg, task_arithmetic, ties'],
     ['', 'unknown merge method ""; known are'],
     ['constructor', 'unknown merge method "constructor"'],
-    ['weight_avg@0.5', 'merge method "weight_avg@0.5": weight_avg takes no value'],
-    ['ties@', 'merge method "ties@": coefficient "" is not a number, as in ties@0.5'],
+    ['weight_avg@0.5', 'merge method "weight_avg@0.5": weight_avg takes no value without a name'],
+    [
+      'ties@densty=0.5',
+      'merge method "ties@densty=0.5": ties has no parameter "densty"; did you mean density?',
+    ],
+    ['ties@density=0.5@density=0.6', 'density is set twice'],
+    ['weight_avg@much=1', 'weight_avg has no parameter "much"; it has none'],
+    ['ties@', 'merge method "ties@": coefficient "" is not a number, as in ties@coefficient=0.5'],
     ['ties@much', 'merge method "ties@much": coefficient "much" is not a number'],
     ['ties@Infinity', 'coefficient "Infinity" is not a number'],
-    ['ties@0.1@0.2', 'merge method "ties@0.1@0.2" has more than one value'],
+    ['ties@0.1@0.2', 'merge method "ties@0.1@0.2": it has more than one value without a name'],
     ['task_arithmetic@-1', 'coefficient = -1: '],
     ['task_arithmetic@2.5', 'coefficient = 2.5: '],
   ])('refuses %s', (id, message) => {
