@@ -30,6 +30,7 @@ export const ties = defineMethod({
   idParameter: 'coefficient',
   source:
     'Yadav et al. 2023, arXiv 2306.01708, trimming over the flattened vector as in its code; the code of arXiv 2601.22285 trims tensor by tensor, with coefficient 0.3',
+  elementwise: true,
   survey: ({ density }) => new TiesSurvey(density),
   mergeTensor({ taus }, { coefficient }, { thresholds, majority }: Known) {
     const out = new Float32Array(taus[0]!.length);
