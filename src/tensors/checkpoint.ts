@@ -20,6 +20,8 @@ export interface Checkpoint {
   readFloat32(name: string, range?: ValueRange): Promise<Float32Array>;
   /** the same as float64 */
   readFloat64(name: string, range?: ValueRange): Promise<Float64Array>;
+  /** the bytes of the same, as they lie in the file */
+  readBytes(name: string, range?: ValueRange): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -107,6 +109,7 @@ async function openShards(path: string, files: Map<string, SafetensorsFile>): Pr
     info: (name) => owner(name).info(name),
     readFloat32: async (name, range) => owner(name).readFloat32(name, range),
     readFloat64: async (name, range) => owner(name).readFloat64(name, range),
+    readBytes: async (name, range) => owner(name).readBytes(name, range),
     close: () => closeAll(files),
   };
 }

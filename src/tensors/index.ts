@@ -34,6 +34,8 @@ export {
   type SafetensorsHeader,
   type TensorInfo,
 } from './safetensors-header.js';
+export { type SafetensorsParts, writeSafetensorsParts } from './safetensors-parts.js';
+export type { LazyTensor, TensorInput, TensorPlace } from './safetensors-plan.js';
 export {
   openSafetensors,
   parseSafetensors,
@@ -42,11 +44,6 @@ export {
   type Tensor,
   type ValueRange,
 } from './safetensors-read.js';
-export {
-  encodeSafetensors,
-  type LazyTensor,
-  type TensorInput,
-  writeSafetensors,
-} from './safetensors-write.js';
+export { encodeSafetensors, writeSafetensors } from './safetensors-write.js';
 export { squaredNorm } from './squared-norm.js';
 export { taskVector } from './task-vector.js';

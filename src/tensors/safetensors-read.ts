@@ -94,20 +94,13 @@ export class SafetensorsFile {
 
   /** Values of one tensor, or of a stretch of it, in a fresh array; `shape` is the whole tensor's. */
   async read(name: string, range?: ValueRange): Promise<Tensor> {
-    const { dtype, shape, begin, end } = this.#entry(name);
-    let from = begin;
-    let length = end - begin;
-    if (range !== undefined) {
-      if (range.start < 0 || range.count < 0 || range.start + range.count > elementCount(shape)) {
-        throw new SafetensorsError(
-          `${this.#what}: values ${range.start} to ${range.start + range.count} of "${name}" were asked for, which has ${elementCount(shape)}`,
-        );
-      }
-      from = begin + range.start * DTYPE_SIZE[dtype];
-      length = range.count * DTYPE_SIZE[dtype];
-    }
-    const buffer = await readExactly(this.#handle, from, length, this.#what);
-    return { dtype, shape, data: decodeData(buffer, dtype) };
+    const { dtype, shape } = this.#entry(name);
+    return { dtype, shape, data: decodeData(await this.#bytes(name, range), dtype) };
+  }
+
+  /** The bytes of the same, as they lie in the file. */
+  async readBytes(name: string, range?: ValueRange): Promise<Uint8Array> {
+    return new Uint8Array(await this.#bytes(name, range));
   }
 
   /** Values of one tensor, or of a stretch of it, as float32; F64 and integers are rounded. */
@@ -122,6 +115,22 @@ export class SafetensorsFile {
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+
+  async #bytes(name: string, range: ValueRange | undefined): Promise<ArrayBuffer> {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    let from = begin;
+    let length = end - begin;
+    if (range !== undefined) {
+      if (range.start < 0 || range.count < 0 || range.start + range.count > elementCount(shape)) {
+        throw new SafetensorsError(
+          `${this.#what}: values ${range.start} to ${range.start + range.count} of "${name}" were asked for, which has ${elementCount(shape)}`,
+        );
+      }
+      from = begin + range.start * DTYPE_SIZE[dtype];
+      length = range.count * DTYPE_SIZE[dtype];
+    }
+    return readExactly(this.#handle, from, length, this.#what);
   }
 
   #entry(name: string): TensorEntry {
