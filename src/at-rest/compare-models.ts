@@ -94,14 +94,14 @@ export async function compareModels(
 }
 
 /**
- * What is compared, tied tensors counted once: in `coverage` the later ones are `excluded` and not in `matched`, but in
+ * What is compared, tied tensors counted once (`tied`: name -> the first one's): in `coverage` the later ones are `excluded` and not in `matched`, but in
  * `parameters` all the same, since what they hold is compared under the first one's name.
  */
 export async function shareTensors(
   base: NamedCheckpoint | null,
   models: readonly ModelAtRest[],
   heads: readonly string[],
-): Promise<Sharing> {
+): Promise<Sharing & { readonly tied: ReadonlyMap<string, string> }> {
   const { tensors, coverage } = sharedTensors(base, models, heads);
   const tied = await tiedTensors(base, models, tensors);
   const excluded = [...tied].map(([name, first]) => ({ name, reason: `tied to ${first}, counted once` }));
@@ -112,11 +112,15 @@ export async function shareTensors(
       matched: coverage.matched - tied.size,
       excluded: [...coverage.excluded, ...excluded],
     },
+    tied,
   };
 }
 
 /** @throws MergeguardError where a reference was made from another base */
-async function checkBases(base: NamedCheckpoint | null, models: readonly ModelAtRest[]): Promise<void> {
+export async function checkBases(
+  base: NamedCheckpoint | null,
+  models: readonly ModelAtRest[],
+): Promise<void> {
   const made = models.filter(({ baseHash }) => baseHash !== null);
   const problems: string[] = [];
   if (base === null) {

@@ -7,6 +7,7 @@ import {
   MergeguardError,
   openCheckpoint,
   type Shapes,
+  type TensorInfo,
   type ValueRange,
 } from '../tensors/index.js';
 import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
@@ -28,8 +29,10 @@ export class NamedCheckpoint {
   readonly excluded: readonly Excluded[];
   /** canonical name -> name in the file, where it is another */
   readonly renamed: Readonly<Record<string, string>>;
+  /** canonical name -> name in the file, of every tensor */
+  readonly originals: ReadonlyMap<string, string>;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly #checkpoint: Checkpoint;
-  readonly #originals: ReadonlyMap<string, string>;
   readonly #precise: boolean;
   readonly #signal: AbortSignal | undefined;
 
@@ -56,7 +59,8 @@ export class NamedCheckpoint {
     });
     this.shapes = shapes;
     this.excluded = excluded;
-    this.#originals = originals;
+    this.originals = originals;
+    this.metadata = checkpoint.metadata;
     this.renamed = Object.fromEntries([...originals].filter(([name, original]) => name !== original));
   }
 
@@ -85,7 +89,7 @@ export class NamedCheckpoint {
   /** All values of a tensor, or a stretch of them. */
   async read(name: string, range?: ValueRange): Promise<Values> {
     this.#signal?.throwIfAborted();
-    const original = this.#originals.get(name)!;
+    const original = this.originals.get(name)!;
     return this.#precise
       ? this.#checkpoint.readFloat64(original, range)
       : this.#checkpoint.readFloat32(original, range);
@@ -94,7 +98,18 @@ export class NamedCheckpoint {
   /** The same as float32, as the base's identity and references have it. */
   async readFloat32(name: string, range?: ValueRange): Promise<Float32Array> {
     this.#signal?.throwIfAborted();
-    return this.#checkpoint.readFloat32(this.#originals.get(name)!, range);
+    return this.#checkpoint.readFloat32(this.originals.get(name)!, range);
+  }
+
+  /** The bytes of the same, as they lie in the file. */
+  async readBytes(name: string, range?: ValueRange): Promise<Uint8Array> {
+    this.#signal?.throwIfAborted();
+    return this.#checkpoint.readBytes(this.originals.get(name)!, range);
+  }
+
+  /** Of any tensor, parameter or not. */
+  info(name: string): TensorInfo {
+    return this.#checkpoint.info(this.originals.get(name)!);
   }
 
   close(): Promise<void> {

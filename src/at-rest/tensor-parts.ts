@@ -66,7 +66,7 @@ export async function denseParts(
   return workers.parts({ rows, columns, data: tau }, { k: K, bottom: slow, precise }, label);
 }
 
-function allFinite(values: Values): boolean {
+export function allFinite(values: Values): boolean {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]!)) {
       return false;

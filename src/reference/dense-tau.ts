@@ -15,22 +15,26 @@ export function tauOf(
   }
   const factors = reference.factors.get(name);
   return factors
-    ? { shape, data: product(factors.left, factors.right) }
+    ? { shape, data: lowRankProduct(factors.left.data, factors.right.data, factors.right.shape[0]!) }
     : { shape, data: new Float32Array(elementCount(shape)) };
 }
 
-/** [out, r] times [r, in], summed in float64. O(out r in) */
-function product(left: HostTensor, right: HostTensor): Float32Array {
-  const [rows, rank] = left.shape;
-  const columns = right.shape[1];
+/** [out, r] times [r, in], row-major, summed in float64 and rounded once. O(out r in) */
+export function lowRankProduct(
+  left: ArrayLike<number>,
+  right: ArrayLike<number>,
+  rank: number,
+): Float32Array {
+  const rows = left.length / rank;
+  const columns = right.length / rank;
   const result = new Float32Array(rows * columns);
   const row = new Float64Array(columns);
   for (let i = 0; i < rows; i++) {
     row.fill(0);
     for (let r = 0; r < rank; r++) {
-      const weight = left.data[i * rank + r];
+      const weight = left[i * rank + r]!;
       for (let j = 0; j < columns; j++) {
-        row[j] += weight * right.data[r * columns + j];
+        row[j]! += weight * right[r * columns + j]!;
       }
     }
     result.set(row, i * columns);

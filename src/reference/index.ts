@@ -1,5 +1,5 @@
 export { checkReference, type LiveModel } from './check-reference.js';
-export { tauOf } from './dense-tau.js';
+export { lowRankProduct, tauOf } from './dense-tau.js';
 export { float16Error } from './float16-error.js';
 export { type ReferenceContents, referenceLimits } from './limits.js';
 export { makeReference, type ReferenceOptions } from './make-reference.js';

@@ -15,7 +15,7 @@ export function referenceLimits(reference: ReferenceContents): string[] {
   const { tensors, norms, subspaces, bottoms, gradient, head, calibration, inputGradient } = reference;
   const { accuracy, loss } = reference;
   const limits: string[] = [];
-  if (head === null) limits.push("no head: it can't be merge-probed");
+  if (head === null) limits.push("no head: a merge probe asks it by the live model's");
   if (calibration === null) {
     limits.push("no calibration samples: it can't be merge-probed, activation metrics are null");
   }
