@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { MERGE_METHODS, mergeMethod } from '../merging/index.js';
 import { TERMS } from '../steering/index.js';
+import { messageOf } from '../tensors/errors.js';
 import { RULES } from './rules/index.js';
 
 /** Steps given by the user, or found by the guard within its overhead budget. */
@@ -60,6 +62,39 @@ const selfProbe = z.strictObject({
     .default(128)
     .describe('calibration samples evaluated; with 8 it is worse than no probe, with 128 within 1.7 points'),
 });
+
+const mergeProbe = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('really merge the live model with each reference and evaluate both tasks now and then'),
+  every: cadence.describe('steps between the starts of two rounds of probes; auto: by the budget'),
+  samples: z
+    .number()
+    .int()
+    .min(1)
+    .default(128)
+    .describe('calibration samples of each task that are evaluated; fewer where there are fewer'),
+  methods: z
+    .array(z.string().min(1).superRefine(checkPairMerge))
+    .min(1)
+    .default(['weight_avg'])
+    .describe('merge methods to probe by, with parameters where they differ from the defaults'),
+});
+
+/** Whether two models can be merged by this id. */
+function checkPairMerge(id: string, context: z.RefinementCtx): void {
+  try {
+    const { method, parameters } = mergeMethod(id);
+    const { least, most } = method.models(parameters);
+    if (least > 2 || most < 2) {
+      context.addIssue(`is ${JSON.stringify(id)}, which merges ${least} models; a probe merges two`);
+    }
+  } catch (error) {
+    const known = MERGE_METHODS.map(({ name }) => name).join(', ');
+    context.addIssue(`is ${JSON.stringify(id)}: ${messageOf(error)}; methods are ${known}`);
+  }
+}
 
 const slow = z.strictObject({
   enabled: z
@@ -140,6 +175,7 @@ export const configSchema = z.strictObject({
   tap: tap.prefault({}),
   gradient: gradient.prefault({}).describe('how the training makes its gradients'),
   selfProbe: selfProbe.prefault({}),
+  mergeProbe: mergeProbe.prefault({}),
   slow: slow.prefault({}),
   functional: functional.prefault({}),
   fingerprint: z

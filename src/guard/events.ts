@@ -124,6 +124,8 @@ export const tickSchema = z.object({
     slowMs: nullable,
     /** of one pass over calibration samples */
     functionalMs: nullable,
+    /** of one piece of a merge probe: some of the tensors merged, or one pass over some of the samples */
+    mergeMs: nullable.optional(),
     termMs: nullable,
     overhead: nullable,
     /** steps since the tick before */
@@ -135,6 +137,17 @@ export const tickSchema = z.object({
     nonFinite: z.number().int(),
     perturbed: z.number().int(),
   }),
+});
+
+/** One task of a merge probe, on its own calibration samples. */
+export const probedTaskSchema = z.object({
+  /** of the merged model, with the task's own head; losses are mean cross-entropies */
+  accuracy: z.number().min(0).max(1),
+  loss: z.number(),
+  /** of the task's own model alone, on the same samples; null where it is not known */
+  ownAccuracy: z.number().min(0).max(1).nullable(),
+  ownLoss: nullable,
+  samples: z.number().int().positive(),
 });
 
 export const probeSchema = z.object({
@@ -149,9 +162,19 @@ export const probeSchema = z.object({
   normalised: nullable,
   /** of `accuracy` */
   standardError: z.number().nonnegative(),
+  /** the mean of both tasks */
   loss: z.number(),
   /** of both tasks together */
   samples: z.number().int().positive(),
+  /**
+   * of `normalised`, by the delta method over the same samples of merged and own models; null where `normalised` is. Zero where they
+   * agree on every sample, which is no proof that they always do
+   */
+  normalisedStandardError: z.number().nonnegative().nullable().optional(),
+  /** of `loss` */
+  lossStandardError: z.number().nonnegative().optional(),
+  /** what was measured of each task */
+  tasks: z.object({ live: probedTaskSchema, reference: probedTaskSchema }).optional(),
 });
 
 export const alertSchema = z.object({
@@ -205,6 +228,7 @@ export type PairReport = z.infer<typeof pairSchema>;
 export type HelloEvent = z.infer<typeof helloSchema>;
 export type ProgressEvent = z.infer<typeof progressSchema>;
 export type TickEvent = z.infer<typeof tickSchema>;
+export type ProbedTask = z.infer<typeof probedTaskSchema>;
 export type ProbeEvent = z.infer<typeof probeSchema>;
 export type AlertEvent = z.infer<typeof alertSchema>;
 export type SteerEvent = z.infer<typeof steerSchema>;

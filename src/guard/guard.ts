@@ -21,7 +21,8 @@ import { VERSION } from './version.js';
  */
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
   const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(setup, config, fingerprint);
-  const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes: new RunProbes() }, config);
+  const probes = new RunProbes({ methods, references: setup.references.map(({ name }) => name) });
+  const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes }, config);
   guard.publish({
     event: 'hello',
     ...guard.now(),

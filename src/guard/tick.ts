@@ -56,6 +56,7 @@ export function buildTick(
       probeMs: finite(cost.probeMs),
       slowMs: finite(cost.slowMs),
       functionalMs: finite(cost.functionalMs),
+      ...(cost.mergeMs !== undefined && { mergeMs: finite(cost.mergeMs) }),
       termMs: finite(cost.termMs),
       overhead: finite(cost.overhead),
       every: finite(cost.every),
@@ -124,7 +125,10 @@ function score(
       selfProbe,
     };
     let { uncorrected, ...predicted } = scorePair(fingerprint, { ...input, probes: probes.of(method) });
-    if (uncorrected !== null && probes.predicted(method, reference, uncorrected)) {
+    if (
+      uncorrected !== null &&
+      probes.predicted(method, reference, { step: statistics.step, value: uncorrected })
+    ) {
       ({ uncorrected, ...predicted } = scorePair(fingerprint, { ...input, probes: probes.of(method) }));
     }
     const value = finite(predicted.value);

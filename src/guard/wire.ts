@@ -67,6 +67,7 @@ const restSchema = z.object({
     probeMs: costNumber,
     slowMs: costNumber,
     functionalMs: costNumber,
+    mergeMs: costNumber.optional(),
     termMs: costNumber,
     overhead: costNumber,
     every: costNumber,

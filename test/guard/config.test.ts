@@ -131,6 +131,16 @@ describe('bad input', () => {
       'overhead is 2 (number), but must be a number of at least 0 and at most 0.5',
     ],
     [
+      'merge methods that there are none of, or that do not merge two',
+      'mergeProbe:\n  methods: [weight_avg, tsies, ties@density=3]',
+      'line 2: mergeProbe.methods[1] is "tsies": unknown merge method',
+    ],
+    [
+      'a merge method’s parameter out of range',
+      'mergeProbe: {methods: [ties@density=3]}',
+      'mergeProbe.methods[0] is "ties@density=3": parameters of merge method ties',
+    ],
+    [
       'a fraction for a count',
       'tap: {every: 2.5}',
       'tap.every is 2.5 (number), but must be "auto" or an integer of at least 1',

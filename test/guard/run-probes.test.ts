@@ -1,6 +1,7 @@
 import { firstValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { GuardEvent, ProbeEvent } from '../../src/guard/index.js';
+import { RunProbes } from '../../src/guard/run-probes.js';
 import { fingerprintOf } from './fingerprint-sample.js';
 import { guardOf, of } from './guard-bench.js';
 import { observation, setup } from './samples.js';
@@ -67,6 +68,64 @@ describe('merge probes of a run', () => {
     const early = await lastScores([probe(5, 0.86), 10]);
     const late = await lastScores([10, probe(15, 0.86), 20]);
     expect(early['ties mnist']!.value).toBeCloseTo(late['ties mnist']!.value as number, 12);
+  });
+
+  it('are held against the prediction of the step at which their weights were taken', async () => {
+    const differences = [10, 20, 30].map((step) => {
+      const probes = new RunProbes({ methods: ['ties'], references: ['mnist'] });
+      probes.predicted('ties', 'mnist', { step: 10, value: 0.9 });
+      probes.observe(probe(step - 1, 0.8));
+      const before = probes.of('ties')[0]!.difference;
+      const changed = [20, 30].map((at) =>
+        probes.predicted('ties', 'mnist', { step: at, value: 0.9 + at / 1000 }),
+      );
+      return [before, probes.of('ties')[0]!.difference, ...changed];
+    });
+    expect(
+      differences.map((row) => row.map((value) => (typeof value === 'number' ? value.toFixed(3) : value))),
+    ).toEqual([
+      ['-0.100', '-0.100', false, false],
+      ['-0.100', '-0.120', true, false],
+      ['-0.100', '-0.130', true, true],
+    ]);
+  });
+
+  it('rest on the error of the normalised accuracy where it is known, and on no less than one more sample lost and won', () => {
+    const task = (samples: number) => ({
+      accuracy: 0.8,
+      loss: 0.6,
+      ownAccuracy: 0.8,
+      ownLoss: 0.6,
+      samples,
+    });
+    const variance = (change: Partial<ProbeEvent>) => {
+      const probes = new RunProbes({ methods: ['ties'], references: ['mnist'] });
+      probes.predicted('ties', 'mnist', { step: 10, value: 0.9 });
+      probes.observe(probe(10, 1, change));
+      return probes.of('ties')[0]!.samplingVariance;
+    };
+    const plain = variance({});
+    const tasks = { live: task(128), reference: task(128) };
+    const paired = variance({ normalisedStandardError: 0.01, tasks });
+    expect(paired).toBeLessThan(plain);
+    expect(paired).toBeGreaterThan(0.01 ** 2);
+    expect(variance({ normalisedStandardError: 0, tasks })).toBeCloseTo(1 / (130 * 0.8) ** 2, 12);
+    const few = { live: task(4), reference: task(4) };
+    expect(variance({ normalisedStandardError: 0, tasks: few })).toBeGreaterThan(0.15 ** 2);
+    expect(variance({ normalisedStandardError: null, tasks })).toBe(plain);
+  });
+
+  it('by a method that is not predicted are shown, and no trouble', async () => {
+    const guard = guardOf({}, fingerprintOf(['ties']));
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    guard.observe(observation(10));
+    await Promise.resolve();
+    guard.publish(probe(15, 0.8, { method: 'weight_avg' }));
+    guard.observe(observation(20));
+    await guard.close('done');
+    const events = await all;
+    expect(of(events, 'probe')).toHaveLength(1);
+    expect(of(events, 'alert').filter(({ rule }) => rule === 'internal')).toEqual([]);
   });
 
   it('count once a pair, the last one', async () => {

@@ -110,7 +110,7 @@ describe('makeReference', () => {
 describe('referenceLimits', () => {
   const UNCHANGED = '1 of 2 matrices were not changed: subspace metrics leave them out';
   it.each<[string, Partial<Reference>, string]>([
-    ['head', { head: null }, "no head: it can't be merge-probed"],
+    ['head', { head: null }, "no head: a merge probe asks it by the live model's"],
     [
       'calibration',
       { calibration: null },
