@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { DRAWN_TASK_NAMES, drawnPretrainingTasks, drawnTasks } from './drawn-tasks.js';
-import { pick, type Samples, sampleCount, type Task } from './task.js';
+import { firstHalf, type Task } from './task.js';
 import { readTask, taskNames } from './task-files.js';
 
 /** Which tasks a demo is about. */
@@ -83,12 +83,4 @@ export async function pretrainingTasks(
   const others = names.all.filter((name) => name !== names.live && !names.references.includes(name));
   const halves = references.map((task) => ({ ...task, train: firstHalf(task.train) }));
   return [...(await Promise.all(others.map((name) => loadTask(options, name)))), ...halves];
-}
-
-function firstHalf(samples: Samples): Samples {
-  const half = Math.ceil(sampleCount(samples) / 2);
-  return pick(
-    samples,
-    Int32Array.from({ length: half }, (_, i) => i),
-  );
 }

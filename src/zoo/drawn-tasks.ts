@@ -42,15 +42,22 @@ const PRETRAINING: Record<string, Family> = {
 };
 
 export const DRAWN_TASK_NAMES: readonly string[] = Object.keys(FAMILIES);
+/** Tasks to train a base on; none of them is among the others. */
+export const DRAWN_PRETRAINING_NAMES: readonly string[] = Object.keys(PRETRAINING);
+
+/** The drawn task of that name, which must be one of the two lists. */
+export function drawnTask(seed: number, name: string): Task {
+  return drawTask(name, FAMILIES[name] ?? PRETRAINING[name], seed);
+}
 
 /** The named drawn tasks (all by default). */
 export function drawnTasks(seed: number, names: readonly string[] = DRAWN_TASK_NAMES): Task[] {
-  return names.map((name) => drawTask(name, FAMILIES[name], seed));
+  return names.map((name) => drawnTask(seed, name));
 }
 
 /** Tasks to train a base on; none of them is among `drawnTasks`. */
 export function drawnPretrainingTasks(seed: number): Task[] {
-  return Object.entries(PRETRAINING).map(([name, family]) => drawTask(name, family, seed));
+  return DRAWN_PRETRAINING_NAMES.map((name) => drawnTask(seed, name));
 }
 
 function drawTask(name: string, family: Family, seed: number): Task {

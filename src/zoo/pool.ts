@@ -6,13 +6,16 @@ import { inVariableLayout, layoutOf, sharedWeights } from '../../hooks/tfjs/inde
 import { makeReference, type Reference, readReference, writeReference } from '../reference/index.js';
 import {
   baseIdentity,
+  compareTensors,
   type HostTensor,
   MergeguardError,
   type NamedTensors,
   openCheckpoint,
   readNamedTensors,
+  shapesOf,
   writeSafetensors,
 } from '../tensors/index.js';
+import { mapWithin } from '../threads/index.js';
 import { calibrationGradient, inputGradient } from './calibration-gradients.js';
 import { sampleCount, type Task } from './task.js';
 import { evaluate, type Recipe, train } from './train.js';
@@ -35,6 +38,13 @@ const DEFAULT_RECIPES: Recipes = { pretraining: PRETRAINING, fineTuning: FINE_TU
 /** Reports what is going on, for `progress` events. */
 export type OnProgress = (phase: string, done: number, total: number, loss: number | null) => void;
 
+/** Fine-tunes references elsewhere, several at a time: see ZooEvaluators. */
+export interface FineTuner {
+  /** how many at a time */
+  readonly threads: number;
+  fineTune(base: NamedTensors, task: Task, recipe: Recipe, seed: number): Promise<Reference>;
+}
+
 export interface PoolOptions {
   /** what the base is trained on */
   readonly pretraining: readonly Task[];
@@ -47,6 +57,8 @@ export interface PoolOptions {
   readonly cache: string | null;
   /** defaults to `PRETRAINING` and `FINE_TUNING` */
   readonly recipes?: Recipes;
+  /** where references are fine-tuned; defaults to here, one after the other */
+  readonly fineTuner?: FineTuner;
   readonly onProgress?: OnProgress;
 }
 
@@ -78,16 +90,21 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
       write: (path, tensors) => writeSafetensors(path, tensors),
     });
     const baseHash = baseIdentity(base);
-    const references: Reference[] = [];
-    for (const task of options.references) {
-      references.push(
-        await cached(folder, `${task.name}.reference.safetensors`, {
+    const fineTuner = options.fineTuner ?? fineTunerHere(model, onProgress);
+    const references = await mapWithin(
+      options.references,
+      { budget: fineTuner.threads, weight: () => 1 },
+      (task) =>
+        cached(folder, `${task.name}.reference.safetensors`, {
           read: (path) => readReferenceOf(baseHash, path),
-          make: () => fineTuneReference(model, base, task, recipes.fineTuning, seed, onProgress),
+          make: async () => {
+            const reference = await fineTuner.fineTune(base, task, recipes.fineTuning, seed);
+            onProgress(`reference ${task.name}`, recipes.fineTuning.steps, recipes.fineTuning.steps, null);
+            return reference;
+          },
           write: (path, reference) => writeReference(path, reference),
         }),
-      );
-    }
+    );
     return { base, references };
   } finally {
     model.dispose();
@@ -169,13 +186,21 @@ async function pretrain(
   return sharedWeights(model.encoder());
 }
 
-async function fineTuneReference(
+function fineTunerHere(model: VisionTransformer, onProgress: OnProgress): FineTuner {
+  return {
+    threads: 1,
+    fineTune: (base, task, recipe, seed) => fineTuneReference(model, base, task, recipe, seed, onProgress),
+  };
+}
+
+/** Trains a task's model from the base. Same seed, same reference, whatever the model did before. */
+export async function fineTuneReference(
   model: VisionTransformer,
   base: NamedTensors,
   task: Task,
   recipe: Recipe,
   seed: number,
-  onProgress: OnProgress,
+  onProgress: OnProgress = () => {},
 ): Promise<Reference> {
   setEncoder(model, base);
   model.addHead(task.name, task.classes, seed);
@@ -228,23 +253,30 @@ async function headWeights(model: VisionTransformer, task: string): Promise<Name
   return sharedWeights(model.head(task), []);
 }
 
-/** Assigns values by canonical name to the model's encoder. */
+/** Assigns values by canonical name to the model's encoder. @throws MergeguardError where names or shapes differ */
 export function setEncoder(model: VisionTransformer, values: NamedTensors): void {
-  assign(model.encoder(), [], values);
+  assign(model.encoder(), [], values, 'the encoder');
 }
 
-/** Gives the model a reference's head, with the weights it was stored with. */
+/** Gives the model a reference's head, with the weights it was stored with. @throws MergeguardError like setEncoder */
 export function setHead(model: VisionTransformer, task: Task, head: NamedTensors): void {
   model.addHead(task.name, task.classes, 0);
-  assign(model.head(task.name), [], head);
+  assign(model.head(task.name), [], head, `the head of ${task.name}`);
 }
 
 function assign(
   variables: ReadonlyMap<string, tf.Variable>,
   heads: readonly string[],
   values: NamedTensors,
+  what: string,
 ): void {
-  for (const tensor of layoutOf(variables, heads).shared) {
+  const { shared } = layoutOf(variables, heads);
+  compareTensors(new Map(shared.map(({ name, shape }) => [name, shape])), shapesOf(values), {
+    what,
+    against: "the zoo's model",
+    advice: 'was it made for another task or by another version?',
+  });
+  for (const tensor of shared) {
     const value = values.get(tensor.name) as HostTensor;
     tf.tidy(() => tensor.variable.assign(tf.tensor(inVariableLayout(tensor, value), tensor.variable.shape)));
   }

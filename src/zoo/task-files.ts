@@ -9,8 +9,8 @@ import {
 } from '../tensors/index.js';
 import { holdOut, type Samples, SIDE, sampleCount, type Task } from './task.js';
 
-/** Calibration samples held out of the training samples: this many, or a fifth where that is fewer. */
-const CALIBRATION = 128;
+/** Calibration samples of a task, where it has enough. */
+export const CALIBRATION = 128;
 /** With fewer, a fifth of them would be none. */
 const LEAST_TRAINING = 5;
 
@@ -38,9 +38,15 @@ export async function taskNames(folder: string): Promise<string[]> {
 /**
  * Reads a task: `train.images` [N, 28, 28] and `train.labels` [N], `test.images`, `test.labels`, all U8, ink
  * bright. Calibration samples are held out of the training samples, the same ones for the same seed.
+ * @param most calibration samples to hold out at most; a fifth of the training samples where that is fewer
  * @throws MergeguardError with everything that is wrong with the file
  */
-export async function readTask(folder: string, name: string, seed: number): Promise<Task> {
+export async function readTask(
+  folder: string,
+  name: string,
+  seed: number,
+  most = CALIBRATION,
+): Promise<Task> {
   const path = join(folder, `${name}.safetensors`);
   const file = await openSafetensors(path);
   try {
@@ -55,7 +61,7 @@ export async function readTask(folder: string, name: string, seed: number): Prom
     }
     const count = sampleCount(train);
     const order = new Random('calibration', name, seed).permutation(count);
-    const held = holdOut(train, order, Math.min(CALIBRATION, Math.floor(count / 5)));
+    const held = holdOut(train, order, Math.min(most, Math.floor(count / 5)));
     return { name, classes: highest(train.labels) + 1, ...held, test };
   } finally {
     await file.close();

@@ -54,3 +54,8 @@ export function firstSamples(samples: Samples, most = Number.POSITIVE_INFINITY):
         Int32Array.from({ length: most }, (_, i) => i),
       );
 }
+
+/** The first half of the samples, rounded up. */
+export function firstHalf(samples: Samples): Samples {
+  return firstSamples(samples, Math.ceil(sampleCount(samples) / 2));
+}

@@ -24,6 +24,14 @@ export interface Evaluation {
   readonly samples: number;
 }
 
+/** What a model made of each sample. */
+export interface SampleEvaluations {
+  /** [N] 1 where the highest score is the label's, else 0 */
+  readonly correct: Uint8Array;
+  /** [N] cross-entropies */
+  readonly losses: Float32Array;
+}
+
 /**
  * Trains encoder and heads jointly, one task a step in turn. Between steps the event loop gets a turn, so that
  * a server in this process stays alive. What `onStep` throws ends the training. Same seed, same weights.
@@ -76,29 +84,54 @@ export async function evaluate(
   samples: Samples = task.test,
   batch = 200,
 ): Promise<Evaluation> {
+  return summarise(await evaluateSamples(model, task, samples, batch));
+}
+
+/** Every sample on its own, in their order. */
+export async function evaluateSamples(
+  model: VisionTransformer,
+  task: Task,
+  samples: Samples,
+  batch = 200,
+): Promise<SampleEvaluations> {
   const count = sampleCount(samples);
-  let correct = 0;
-  let loss = 0;
+  const correct = new Uint8Array(count);
+  const losses = new Float32Array(count);
   for (let start = 0; start < count; start += batch) {
     const size = Math.min(batch, count - start);
     const part = pick(
       samples,
       Int32Array.from({ length: size }, (_, i) => start + i),
     );
-    const sums = tf.tidy(() => {
+    const both = tf.tidy(() => {
       const logits = model.logits(imageTensor(part), task.name);
       const labels = tf.tensor1d(part.labels, 'int32');
-      const hits = tf.sum(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32'));
-      const cost = tf.losses.softmaxCrossEntropy(tf.oneHot(labels, task.classes), logits);
-      return tf.stack([hits, tf.mul(cost, size)]);
+      const hits = tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32');
+      const oneHot = tf.oneHot(labels, task.classes);
+      return tf.stack([hits, tf.losses.softmaxCrossEntropy(oneHot, logits, undefined, 0, tf.Reduction.NONE)]);
     });
-    const [hits, cost] = await sums.data();
-    sums.dispose();
-    correct += hits;
-    loss += cost;
+    const values = (await both.data()) as Float32Array;
+    both.dispose();
+    correct.set(values.subarray(0, size), start);
+    losses.set(values.subarray(size), start);
     await turn();
   }
-  return { accuracy: correct / count, loss: loss / count, samples: count };
+  return { correct, losses };
+}
+
+/** Over the first `most` samples, all by default. */
+export function summarise(
+  { correct, losses }: SampleEvaluations,
+  most = Number.POSITIVE_INFINITY,
+): Evaluation {
+  const samples = Math.min(most, correct.length);
+  let hits = 0;
+  let loss = 0;
+  for (let i = 0; i < samples; i++) {
+    hits += correct[i];
+    loss += losses[i];
+  }
+  return { accuracy: hits / samples, loss: loss / samples, samples };
 }
 
 /** [N, 28, 28], ink near 1. */

@@ -5,6 +5,7 @@ export type Order =
   | { readonly do: 'double'; readonly value: number }
   | { readonly do: 'fill'; readonly values: Float64Array }
   | { readonly do: 'count' }
+  | { readonly do: 'wait'; readonly turns: number; readonly fail: string | null }
   | { readonly do: 'fail'; readonly message: string }
   | { readonly do: 'answer with a function' }
   | { readonly do: 'die' }
@@ -22,6 +23,8 @@ serveThread(
         return order.values.fill(7);
       case 'count':
         return jobs;
+      case 'wait':
+        return wait(order.turns, order.fail);
       case 'fail':
         throw new Error(order.message);
       case 'answer with a function':
@@ -34,3 +37,13 @@ serveThread(
   },
   (output) => (output instanceof Float64Array ? [output.buffer as ArrayBuffer] : []),
 );
+
+async function wait(turns: number, fail: string | null): Promise<number> {
+  for (let i = 0; i < turns; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (fail !== null) {
+    throw new Error(fail);
+  }
+  return turns;
+}

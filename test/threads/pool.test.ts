@@ -52,6 +52,20 @@ describe('ThreadPool', () => {
     expect(await pool.run({ do: 'count' }, { label: 'job' })).toBe(4);
   });
 
+  it('waits for work that takes turns of the event loop, one job after the other, and has its errors', async () => {
+    const pool = open();
+    const jobs: Order[] = [
+      { do: 'wait', turns: 5, fail: null },
+      { do: 'wait', turns: 2, fail: 'it broke later' },
+      { do: 'count' },
+    ];
+    expect(await outcomes(jobs.map((order) => pool.run(order, { label: 'job' })))).toEqual([
+      5,
+      'job: it broke later',
+      3,
+    ]);
+  });
+
   it('rejects the job whose thread dies, and does the next one in another', async () => {
     const pool = open();
     const jobs: Order[] = [{ do: 'die' }, { do: 'count' }, { do: 'answer with a function' }, { do: 'count' }];
