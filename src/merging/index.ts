@@ -2,4 +2,5 @@ export { applyTau } from './apply-tau.js';
 export type { MergeMethod, ModelCount, Parameters, Survey, TensorToMerge } from './merge-method.js';
 export { MergePool } from './merge-pool.js';
 export { checkModelCount } from './merge-taus.js';
+export { type MergekitConfig, type MergekitModels, mergekitConfig } from './mergekit.js';
 export { type ConfiguredMerge, configureMerge, MERGE_METHODS, mergeMethod } from './registry.js';

@@ -44,7 +44,8 @@ export class MagnitudeThreshold {
   }
 }
 
-function wordsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+/** The bits of the values, without a copy. */
+export function wordsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
   return new Uint32Array(buffer, byteOffset, length);
 }
 

@@ -38,7 +38,10 @@ export function readValues(method: MergeMethod, id: string, parts: readonly stri
   return values;
 }
 
-/** A parameter's value as people write it: a number, true or false, or numbers with a colon between; or what is wrong. */
+/**
+ * A parameter's value as people write it: a number, a word, true or false, or numbers with a colon between; or what is
+ * wrong.
+ */
 export function readValue(method: MergeMethod, name: string, text: string): { value: unknown } | string {
   const known = Object.keys(method.parameters.shape);
   if (!known.includes(name)) {
@@ -51,6 +54,9 @@ export function readValue(method: MergeMethod, name: string, text: string): { va
     return text === 'true' || text === 'false'
       ? { value: text === 'true' }
       : `${name} "${text}" is neither true nor false`;
+  }
+  if (typeof standard === 'string') {
+    return { value: text };
   }
   if (Array.isArray(standard)) {
     const numbers = text.split(SEPARATOR).map(numberIn);

@@ -37,10 +37,10 @@ export interface MethodDefinition<Schema extends z.ZodObject, Known> {
   /** whether it decomposes matrices, which is work for threads; defaults to no */
   readonly decomposes?: boolean;
   /**
-   * whether a merged value depends on nothing but the values at its own place and what the survey found: then a tensor, and
-   * what the survey sees of it, may come in stretches; defaults to no
+   * whether with these parameters a merged value depends on nothing but the values at its own place and what the survey
+   * found: then a tensor, and what the survey sees of it, may come in stretches; defaults to no
    */
-  readonly elementwise?: boolean;
+  readonly elementwise?: (parameters: z.infer<Schema>) => boolean;
   /** what must be known of all tensors together; defaults to nothing */
   readonly survey?: (parameters: z.infer<Schema>) => Survey<Known>;
   /**
@@ -67,7 +67,7 @@ export interface MergeMethod {
   readonly source: string;
   readonly needsBase: boolean;
   readonly decomposes: boolean;
-  readonly elementwise: boolean;
+  elementwise(parameters: Parameters): boolean;
   models(parameters: Parameters): ModelCount;
   /** null: it needs to know nothing beforehand */
   survey(parameters: Parameters): Survey<unknown> | null;
@@ -80,8 +80,7 @@ const ANY_NUMBER: ModelCount = { least: 2, most: Number.POSITIVE_INFINITY };
 export function defineMethod<Schema extends z.ZodObject, Known = null>(
   definition: MethodDefinition<Schema, Known>,
 ): MergeMethod {
-  const { name, parameters, idParameter, source } = definition;
-  const { needsBase = false, decomposes = false, elementwise = false } = definition;
+  const { name, parameters, idParameter, source, needsBase = false, decomposes = false } = definition;
   type Values = z.infer<Schema>;
   return {
     name,
@@ -90,7 +89,7 @@ export function defineMethod<Schema extends z.ZodObject, Known = null>(
     source,
     needsBase,
     decomposes,
-    elementwise,
+    elementwise: (values) => definition.elementwise?.(values as Values) ?? false,
     models: (values) => definition.models?.(values as Values) ?? ANY_NUMBER,
     survey: (values) => definition.survey?.(values as Values) ?? null,
     mergeTensor: (tensor, values, known) => definition.mergeTensor(tensor, values as Values, known as Known),

@@ -1,14 +1,28 @@
 import { MergeguardError, type NamedTensors } from '../tensors/index.js';
 import { methodCalled } from '../tensors/merge-method-name.js';
+import { dare } from './dare.js';
+import { isotropic } from './isotropic.js';
+import { linear } from './linear.js';
 import { readValues, writeId } from './merge-id.js';
 import { type MergeMethod, type Parameters, readParameters } from './merge-method.js';
 import { mergeTaus } from './merge-taus.js';
+import { slerp } from './slerp.js';
 import { taskArithmetic } from './task-arithmetic.js';
 import { ties } from './ties.js';
+import { tsv } from './tsv.js';
 import { weightAvg } from './weight-avg.js';
 
 /** Every merge method. Adding one is adding a file and a line here. */
-export const MERGE_METHODS: readonly MergeMethod[] = [weightAvg, taskArithmetic, ties];
+export const MERGE_METHODS: readonly MergeMethod[] = [
+  weightAvg,
+  taskArithmetic,
+  ties,
+  dare,
+  linear,
+  slerp,
+  tsv,
+  isotropic,
+];
 
 /** A merge method with its parameters settled. */
 export interface ConfiguredMerge {

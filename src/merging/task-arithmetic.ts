@@ -10,6 +10,6 @@ export const taskArithmetic = defineMethod({
   }),
   idParameter: 'coefficient',
   source: 'Ilharco et al. 2023, arXiv 2212.04089; coefficient 0.3 as in arXiv 2601.22285',
-  elementwise: true,
+  elementwise: () => true,
   mergeTensor: ({ taus }, { coefficient }) => scaledSum(taus, coefficient),
 });

@@ -8,6 +8,6 @@ export const weightAvg = defineMethod({
   parameters: z.strictObject({}),
   idParameter: null,
   source: 'Wortsman et al. 2022, arXiv 2203.05482 (uniform soup)',
-  elementwise: true,
+  elementwise: () => true,
   mergeTensor: ({ taus }) => scaledSum(taus, 1 / taus.length),
 });
