@@ -9,7 +9,17 @@ export {
   makeReferenceFile,
 } from './make-reference-file.js';
 export { matrixCsv } from './matrix-csv.js';
+export {
+  MERGED_DTYPES,
+  type MergedDtype,
+  type MergedFile,
+  type MergeFilesOptions,
+  mergeFiles,
+  type WriteModelOptions,
+  writeModel,
+} from './merge/index.js';
 export type { ModelAtRest } from './model.js';
+export { modelPaths, type NamedPath } from './model-paths.js';
 export {
   type MatrixReport,
   type MetricsReport,

@@ -1,0 +1,84 @@
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { VERSION } from '../../guard/version.js';
+import type { Finding } from '../compatibility/index.js';
+import type { Excluded } from '../named-checkpoint.js';
+import type { MergeRule } from './merge-rule.js';
+import type { MergedDtype } from './merged-output.js';
+import type { OpenedFiles } from './with-models.js';
+import { writeMerged } from './write-merged.js';
+
+/** What every way to write a merged model takes. */
+export interface WriteOptions {
+  /** the checkpoint that all models were fine-tuned from */
+  readonly base: string;
+  /** the safetensors file to write; one that is there is replaced when the new one is whole */
+  readonly out: string;
+  /** of every tensor of floats; defaults to the base's own, tensor by tensor */
+  readonly dtype?: MergedDtype | undefined;
+  /** names, or first parts of names, that stay as they are in the base; defaults to none */
+  readonly heads?: readonly string[];
+  /** `done` of `total` parameters, all passes over them together */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** what the models' configuration files say, before any tensor is read */
+  readonly onFindings?: ((findings: readonly Finding[]) => void) | undefined;
+  /** stops the work, which then throws its reason and leaves no file; defaults to none */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A merged model that was written. Names of tensors are canonical. */
+export interface MergedFile {
+  readonly out: string;
+  readonly bytes: number;
+  /** names of the models, in the order of the parameters that speak of one */
+  readonly models: readonly string[];
+  /** tensors of the base that were merged, and how many it holds */
+  readonly merged: number;
+  readonly total: number;
+  /** fraction of the base's parameters that was merged */
+  readonly parameters: number;
+  /** written with the values of another merged tensor, being one weight with it: name -> that one's */
+  readonly tied: Readonly<Record<string, string>>;
+  /** written as they are in the base, and why */
+  readonly copied: readonly Excluded[];
+  /** tensors of the models that were not written, and why */
+  readonly left: readonly Excluded[];
+  readonly findings: readonly Finding[];
+}
+
+/** Key of the file's metadata under which it says how it was made, in JSON. */
+export const RECORD = 'mergeguard';
+
+/** @param record how the model was made: goes into the file's metadata */
+export async function writeMergedFile(
+  { base, models, plan, findings }: OpenedFiles,
+  rule: MergeRule,
+  { base: path, out, dtype, heads = [], onProgress, signal }: WriteOptions,
+  record: Readonly<Record<string, unknown>>,
+): Promise<MergedFile> {
+  const metadata = {
+    // transformers loads no file without it
+    format: base.metadata.format ?? 'pt',
+    [RECORD]: JSON.stringify({
+      by: `mergeguard ${VERSION}`,
+      ...record,
+      base: basename(resolve(path)),
+      models: models.map(({ name }) => name),
+      heads,
+      dtype: dtype ?? null,
+    }),
+  };
+  await writeMerged(out, { base, models, plan, rule, dtype: dtype ?? null, onProgress, signal }, metadata);
+  return {
+    out,
+    bytes: (await stat(out)).size,
+    models: models.map(({ name }) => name),
+    merged: plan.merged.length + plan.tied.size,
+    total: base.originals.size,
+    parameters: plan.parameters,
+    tied: Object.fromEntries(plan.tied),
+    copied: plan.copied,
+    left: plan.left,
+    findings,
+  };
+}

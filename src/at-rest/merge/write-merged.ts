@@ -1,0 +1,112 @@
+import { elementCount, writeSafetensorsParts } from '../../tensors/index.js';
+import { mapWithin } from '../../threads/index.js';
+import type { ModelAtRest } from '../model.js';
+import type { NamedCheckpoint } from '../named-checkpoint.js';
+import type { SharedTensor } from '../shared-tensors.js';
+import { addToBase } from './encode-merged.js';
+import type { MergePlan } from './merge-plan.js';
+import type { MergeRule } from './merge-rule.js';
+import { type MergedDtype, MergedOutput, placesOf } from './merged-output.js';
+import { readStretch, tensorToMerge } from './read-stretch.js';
+import { type Stretch, stretchesOf } from './stretches.js';
+import { surveyFiles } from './survey.js';
+
+/** Bytes of weights in memory at a time, unless one tensor that must be whole takes more. */
+const MEMORY = 96 << 20;
+
+export interface Merging {
+  readonly base: NamedCheckpoint;
+  readonly models: readonly ModelAtRest[];
+  readonly plan: MergePlan;
+  readonly rule: MergeRule;
+  /** of every tensor of floats; null: each as in the base */
+  readonly dtype: MergedDtype | null;
+  /** `done` of `total` merged parameters, a survey's passes over them included */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes the merged model, every tensor of the base under its own name in the file: surveys first, then stretch by stretch, several
+ * at a time within a budget of memory.
+ */
+export async function writeMerged(
+  path: string,
+  merging: Merging,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { base, models, plan, rule, dtype, signal } = merging;
+  const isUnchanged = ({ name }: SharedTensor) => models.every((model) => model.form(name) === 'zero');
+  const onStretch = progressOf(merging);
+  const stretches = plan.merged.flatMap((tensor) => stretchesOf(tensor, rule.isDivisible));
+  const { survey, needsBase } = rule;
+  const known =
+    survey === null
+      ? null
+      : await surveyFiles(survey, { base, models, stretches, needsBase, onStretch, signal });
+  const bytes = ({ range }: Stretch) => 4 * range.count * (models.length + 1 + rule.workspace);
+  const names = namesOf(plan);
+  const places = placesOf(base, dtype);
+  await writeSafetensorsParts(path, places, metadata, async (file) => {
+    const output = new MergedOutput(file, places, base);
+    await mapWithin(stretches, { budget: MEMORY, weight: bytes }, async (stretch) => {
+      signal?.throwIfAborted();
+      const { tensor } = stretch;
+      const called = names.get(tensor.name)!;
+      if (isUnchanged(tensor)) {
+        await Promise.all(called.map((name) => output.copy({ ...stretch, tensor: { ...tensor, name } })));
+      } else {
+        await mergeStretch(stretch, called, merging, known, output);
+      }
+      onStretch(stretch);
+    });
+    for (const { name } of plan.copied) {
+      for (const stretch of stretchesOf({ name, shape: base.info(name).shape }, true)) {
+        signal?.throwIfAborted();
+        await output.copy(stretch);
+      }
+    }
+  });
+}
+
+/** Merged tensor -> the names that its values are written under. */
+function namesOf({ merged, tied }: MergePlan): Map<string, string[]> {
+  const names = new Map(merged.map(({ name }) => [name, [name]]));
+  for (const [name, first] of tied) {
+    names.get(first)!.push(name);
+  }
+  return names;
+}
+
+async function mergeStretch(
+  stretch: Stretch,
+  names: readonly string[],
+  { base, models, rule }: Merging,
+  known: unknown,
+  output: MergedOutput,
+): Promise<void> {
+  const values = await readStretch(stretch, base, models, true);
+  const from = values.base!;
+  // What the rule is given may be taken to a thread: the base is needed once more.
+  const merged = await rule.merge(
+    tensorToMerge(stretch, { ...values, base: rule.needsBase ? from.slice() : null }),
+    known,
+  );
+  for (const name of names) {
+    const dtype = output.dtype(name);
+    // Written before the next one overwrites it.
+    const own = names.length === 1 ? merged : merged.slice();
+    await output.write(name, addToBase(from, own, rule.scale, dtype, name), stretch.range.start);
+  }
+}
+
+/** Tells how much of all passes is done, as parameters of one. */
+function progressOf({ plan, rule, onProgress }: Merging): (stretch: Stretch) => void {
+  const total = plan.merged.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const passes = 1 + (rule.survey?.passes ?? 0);
+  let done = 0;
+  return ({ range }) => {
+    done += range.count;
+    onProgress?.(done / passes, total);
+  };
+}
