@@ -1,14 +1,19 @@
 import { type HeldOut, residuals } from './cross-validate.js';
 import { rootMeanSquare } from './statistics.js';
 
-/**
- * Share of the linear prediction when it is combined with the self-probe's by inverse variance; the rest is
- * the self-probe's. A deviation under 1e-4 (a hundredth of a point) is not believed.
- */
+/** smaller deviations, a hundredth of a point, are not believed */
+const LEAST_DEVIATION = 1e-4;
+
+/** Shares, together 1, of predictions that are combined by inverse variance. */
+export function inverseVarianceShares(deviations: readonly number[]): number[] {
+  const weights = deviations.map((deviation) => Math.max(deviation, LEAST_DEVIATION) ** -2);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+/** Share of the linear prediction when it is combined with the self-probe's; the rest is the self-probe's. */
 export function linearShare(linearDeviation: number, selfProbeDeviation: number): number {
-  const linear = Math.max(linearDeviation, 1e-4) ** -2;
-  const selfProbe = Math.max(selfProbeDeviation, 1e-4) ** -2;
-  return linear / (linear + selfProbe);
+  return inverseVarianceShares([linearDeviation, selfProbeDeviation])[0];
 }
 
 /** LOTO predictions of both, combined, for the rows that both have; null where there are none. */

@@ -1,4 +1,5 @@
 import type { Gate } from './gate.js';
+import { fitLine, type Line, type LineOptions } from './line.js';
 import {
   type Example,
   fitLinear,
@@ -28,6 +29,7 @@ export interface FitterOptions {
 export class Fitter {
   readonly #options: FitterOptions;
   readonly #made = new Map<string, Promise<Fitted>>();
+  readonly #lines = new Map<string, Promise<Line>>();
 
   constructor(options: FitterOptions) {
     this.#options = options;
@@ -42,9 +44,10 @@ export class Fitter {
     options: Omit<LinearOptions, 'solve'>,
     without: readonly string[],
   ): Promise<Fitted> {
-    const label = without.length === 0 ? options.label : `${options.label}, without ${without.join(' and ')}`;
-    const { features, withEffects, penalty } = options;
-    const key = JSON.stringify([options.label, features, withEffects, penalty, ...[...without].sort()]);
+    const label = labelOf(options.label, without);
+    const { features, withEffects, penalty, effectPrice } = options;
+    const what = [options.label, features, withEffects, penalty, effectPrice ?? null];
+    const key = JSON.stringify([...what, ...[...without].sort()]);
     let fitted = this.#made.get(key);
     if (fitted === undefined) {
       fitted = this.#make(examples, { ...options, label });
@@ -55,9 +58,32 @@ export class Fitter {
     return result;
   }
 
+  /** The line of one measurement: `label` and `column` say which rows and what is fitted to them. */
+  async line(
+    examples: readonly Example[],
+    { label, column }: Omit<LineOptions, 'solve'>,
+    without: readonly string[],
+  ): Promise<Line> {
+    const { gate, solve, onFit } = this.#options;
+    const named = labelOf(label, without);
+    const key = JSON.stringify([label, column, ...[...without].sort()]);
+    let fitted = this.#lines.get(key);
+    if (fitted === undefined) {
+      fitted = gate.through(() => fitLine(examples, { label: named, column, solve }));
+      this.#lines.set(key, fitted);
+    }
+    const line = await fitted;
+    onFit(named);
+    return line;
+  }
+
   async #make(examples: readonly Example[], options: Omit<LinearOptions, 'solve'>): Promise<Fitted> {
     const { gate, solve } = this.#options;
     const model = await gate.through(() => fitLinear(examples, { ...options, solve }));
     return { model, predict: (example) => predictLinear(model, options.features, example) };
   }
+}
+
+function labelOf(label: string, without: readonly string[]): string {
+  return without.length === 0 ? label : `${label}, without ${without.join(' and ')}`;
 }

@@ -36,6 +36,8 @@ export interface LinearOptions {
   readonly withEffects: boolean;
   /** price of one unit of weight, in units of mean absolute error, both standardised */
   readonly penalty: number;
+  /** price of one unit of effect, likewise; defaults to EFFECT_PRICE */
+  readonly effectPrice?: number;
   readonly solve: (program: Program) => Promise<Solution>;
 }
 
@@ -49,7 +51,7 @@ export const EFFECT_PRICE = 1e-3;
 
 /** Fits one linear program to standardised outcomes and brings the result back to their units. */
 export async function fitLinear(examples: readonly Example[], options: LinearOptions): Promise<LinearModel> {
-  const { label, penalty, withEffects, solve } = options;
+  const { label, penalty, withEffects, effectPrice = EFFECT_PRICE, solve } = options;
   const constant: string[] = [];
   const kept: { name: string; column: number; scaling: Scaling }[] = [];
   options.features.forEach((name, column) => {
@@ -72,7 +74,7 @@ export async function fitLinear(examples: readonly Example[], options: LinearOpt
       ...tasks.map((task) => (task === taskA || task === taskB ? 1 : 0)),
     ]),
     target: outcomes.map((outcome) => (outcome - centre) / unit),
-    prices: [...kept.map(() => penalty), ...tasks.map(() => EFFECT_PRICE)],
+    prices: [...kept.map(() => penalty), ...tasks.map(() => effectPrice)],
   });
   return {
     features: kept.map(({ name, scaling }, j) => ({ name, ...scaling, weight: unit * coefficients[j] })),

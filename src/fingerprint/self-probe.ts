@@ -1,16 +1,11 @@
 import { foldsOf, type HeldOut, leaveOneTaskOut } from './cross-validate.js';
 import { coverageOf, errorsOf, figuresOf } from './figures.js';
 import type { FitterOptions } from './fitter.js';
+import { fitLine } from './line.js';
 import type { Example } from './linear-model.js';
 import { fitScaling } from './scaling.js';
 import type { SelfProbeFit } from './schema.js';
-import { deviation, mean } from './statistics.js';
 import { type NumberedRow, sizeProblem } from './table.js';
-
-interface Line {
-  readonly slope: number;
-  readonly offset: number;
-}
 
 export interface SelfProbeOptions {
   readonly method: string;
@@ -52,11 +47,16 @@ export async function fitSelfProbe(
     return null;
   }
   const { method, directed, level, scale, fits } = options;
-  const [line, heldOut] = await Promise.all([
-    fitLine(examples, `${method}, self-probe`, fits),
+  const lineOf = async (rows: readonly Example[], label: string) => {
+    const line = await fitLine(rows, { label, column: 0, solve: fits.solve });
+    fits.onFit(label);
+    return line;
+  };
+  const [{ slope, offset }, heldOut] = await Promise.all([
+    lineOf(examples, `${method}, self-probe`),
     leaveOneTaskOut(examples, directed, async (train, [fold]) => {
-      const { slope, offset } = await fitLine(train, `${method}, self-probe, without ${fold}`, fits);
-      return (example) => offset + slope * example.values[0];
+      const line = await lineOf(train, `${method}, self-probe, without ${fold}`);
+      return (example) => line.offset + line.slope * example.values[0];
     }),
   ]);
   const domain = fitScaling(examples.map((example) => example.values[0]));
@@ -66,31 +66,12 @@ export async function fitSelfProbe(
   const fit: SelfProbeFit = {
     rows: examples.length,
     scale,
-    ...line,
+    slope,
+    offset,
     errors: errorsOf(heldOut),
     low: domain.low,
     high: domain.high,
     loto: { ...figuresOf(heldOut), coverage: coverageOf(heldOut, level) },
   };
   return { fit, heldOut };
-}
-
-async function fitLine(
-  examples: readonly Example[],
-  label: string,
-  { solve, onFit }: FitterOptions,
-): Promise<Line> {
-  const ratios = examples.map((example) => example.values[0]);
-  const outcomes = examples.map((example) => example.outcome);
-  const x = { center: mean(ratios), unit: deviation(ratios) || 1 };
-  const y = { center: mean(outcomes), unit: deviation(outcomes) || 1 };
-  const { coefficients, intercept } = await solve({
-    label,
-    design: ratios.map((ratio) => [(ratio - x.center) / x.unit]),
-    target: outcomes.map((outcome) => (outcome - y.center) / y.unit),
-    prices: [0],
-  });
-  onFit(label);
-  const slope = (y.unit * coefficients[0]) / x.unit;
-  return { slope, offset: y.center + y.unit * intercept - slope * x.center };
 }

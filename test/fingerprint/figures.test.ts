@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { combine, linearShare } from '../../src/fingerprint/combine.js';
+import { combine, inverseVarianceShares, linearShare } from '../../src/fingerprint/combine.js';
 import type { HeldOut } from '../../src/fingerprint/cross-validate.js';
 import { bootstrapFigures, coverageOf, errorsOf, figuresOf } from '../../src/fingerprint/figures.js';
 import { Random } from '../../src/tensors/random.js';
@@ -221,6 +221,12 @@ describe('the bootstrap over tasks', () => {
 });
 
 describe('a prediction combined with the self-probe', () => {
+  it('shares between any number of predictions', () => {
+    const shares = inverseVarianceShares([0.01, 0.02, 0.02]);
+    expect(shares.map((share) => 6 * share)).toEqual([4, 1, 1].map((each) => expect.closeTo(each, 12)));
+    expect(inverseVarianceShares([0.3])).toEqual([1]);
+  });
+
   it('weighs the two by inverse variance, and believes no deviation under a hundredth of a point', () => {
     expect(linearShare(0.02, 0.02)).toBeCloseTo(0.5, 12);
     expect(linearShare(0.02, 0.01)).toBeCloseTo(0.2, 12);

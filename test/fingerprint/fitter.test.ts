@@ -41,19 +41,38 @@ describe('the fitter', () => {
     ]);
   });
 
-  it('solves again what differs in rows, penalty, effects or label', async () => {
+  it('solves again what differs in rows, penalty, effects, their price or label', async () => {
     const { fitter, solved } = counted();
     const rows = rowsWithout(examples, ['ant']);
     await fitter.fit(examples, options, []);
     await fitter.fit(rows, options, ['ant']);
     await fitter.fit(rows, { ...options, penalty: 0.04 }, ['ant']);
     await fitter.fit(rows, { ...options, withEffects: false }, ['ant']);
+    await fitter.fit(rows, { ...options, effectPrice: 0.03 }, ['ant']);
     await fitter.fit(rows, { ...options, label: 'ties, effects only', features: [] }, ['ant']);
     await fitter.fit(rowsWithout(examples, ['ant', 'bee']), options, ['ant', 'bee']);
-    expect(solved).toHaveLength(6);
+    expect(solved).toHaveLength(7);
     expect(new Set(solved)).toEqual(
       new Set(['ties', 'ties, without ant', 'ties, effects only, without ant', 'ties, without ant and bee']),
     );
+  });
+
+  it('makes the line of a measurement once for the same rows', async () => {
+    const { fitter, solved, told } = counted();
+    const rows = rowsWithout(examples, ['ant', 'bee']);
+    const one = await fitter.line(rows, { label: 'probe', column: 0 }, ['ant', 'bee']);
+    expect(await fitter.line(rows, { label: 'probe', column: 0 }, ['bee', 'ant'])).toBe(one);
+    expect(await fitter.line(rows, { label: 'probe', column: 1 }, ['ant', 'bee'])).not.toEqual(one);
+    expect(solved).toEqual(['probe, without ant and bee', 'probe, without ant and bee']);
+    expect(told).toHaveLength(3);
+  });
+
+  it('prices effects as it is told', async () => {
+    const { fitter } = counted();
+    const free = await fitter.fit(examples, { ...options, features: [], effectPrice: 0 }, []);
+    const dear = await fitter.fit(examples, { ...options, features: [], effectPrice: 1 }, []);
+    expect(Math.max(...Object.values(free.model.effects))).toBeGreaterThan(0.02);
+    expect(Object.values(dear.model.effects).every((effect) => effect === 0)).toBe(true);
   });
 
   it('is not fooled by task names with separators in them', async () => {
