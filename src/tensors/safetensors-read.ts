@@ -28,7 +28,8 @@ async function readExactly(
   length: number,
   what: string,
 ): Promise<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
+  // In a buffer of its own that nobody fills with zeros: all of it is read, or nothing is given.
+  const bytes = Buffer.allocUnsafeSlow(length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, MOST_AT_ONCE), begin + done);
@@ -39,7 +40,7 @@ async function readExactly(
     }
     done += bytesRead;
   }
-  return bytes.buffer;
+  return bytes.buffer as ArrayBuffer;
 }
 
 /** An open safetensors file; single tensors are read by offset when they are asked for. */

@@ -1,6 +1,6 @@
 import type { TensorToMerge } from '../../merging/index.js';
 import { lowRankProduct } from '../../reference/index.js';
-import { elementCount, listProblems, MergeguardError, toFloat32 } from '../../tensors/index.js';
+import { elementCount, MergeguardError, toFloat32 } from '../../tensors/index.js';
 import type { ModelAtRest } from '../model.js';
 import type { NamedCheckpoint, Values } from '../named-checkpoint.js';
 import { allFinite } from '../tensor-parts.js';
@@ -32,26 +32,23 @@ export async function readStretch(
     return ofBase;
   };
   const taus = await Promise.all(models.map((model) => readTau(stretch, model, readBase)));
-  const from = withBase || ofBase !== undefined ? await readBase() : null;
-  const problems: string[] = [];
-  if (from !== null && !allFinite(from)) {
-    problems.push(`${tensor.name} of the base`);
+  const isSubtracted = ofBase !== undefined;
+  const from = withBase || isSubtracted ? await readBase() : null;
+  const broken = taus.findIndex((tau) => !allFinite(tau));
+  // Differences from the base are finite only where it is.
+  if (from !== null && (broken >= 0 || !isSubtracted) && !allFinite(from)) {
+    throw notFinite(tensor.name, 'the base');
   }
-  models.forEach((model, m) => {
-    // what is not finite in the base is so in every difference from it
-    if (problems.length === 0 && !allFinite(taus[m]!)) {
-      problems.push(`${tensor.name} of ${model.name}`);
-    }
-  });
-  if (problems.length > 0) {
-    throw new MergeguardError(
-      listProblems(
-        'NaN or infinite values can not be merged; leave the model out, or the tensor (--heads NAME):',
-        problems,
-      ),
-    );
+  if (broken >= 0) {
+    throw notFinite(tensor.name, models[broken]!.name);
   }
   return { taus, base: withBase ? from : null };
+}
+
+function notFinite(tensor: string, whose: string): MergeguardError {
+  return new MergeguardError(
+    `${tensor} of ${whose} holds NaN or infinite values, which can not be merged; leave the model out, or the tensor (--heads ${tensor})`,
+  );
 }
 
 /** A stretch as methods take it: a tensor of its own. */

@@ -12,7 +12,7 @@ import { type Stretch, stretchesOf } from './stretches.js';
 import { surveyFiles } from './survey.js';
 
 /** Bytes of weights in memory at a time, unless one tensor that must be whole takes more. */
-const MEMORY = 96 << 20;
+const MEMORY = 64 << 20;
 
 export interface Merging {
   readonly base: NamedCheckpoint;
