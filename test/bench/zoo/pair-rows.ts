@@ -1,0 +1,81 @@
+import type { NumberedRow } from '../../../src/fingerprint/table.js';
+import {
+  CALIBRATION_SIZES,
+  type CalibrationSize,
+  type Evaluated,
+  type ZooPair,
+  type ZooTable,
+} from './zoo-table.js';
+
+/** The merged model itself, or base + 0.5 tau of each model alone. */
+export type ProbeKind = 'probe' | 'selfProbe';
+
+/**
+ * A measurement of a pair on calibration samples, as the name of a column. `accuracy`: accuracy over that of the
+ * task's own model; `likelihood`: exp(-(loss - own loss)), the same for the geometric mean of the probability of the
+ * right class. It is 1 where the merge costs nothing and stays within 0..1 or so where a loss explodes, so a line
+ * fits it about as well as the accuracy ratio; unlike that it does not come in steps, which is what makes it the better
+ * one on few samples. Both are the mean over the two sides, as the outcome is: who is called A must not matter.
+ */
+export function measurementName(kind: ProbeKind, size: CalibrationSize, measure: Measure): string {
+  return `${kind}${size} ${measure}`;
+}
+
+export const MEASURES = ['accuracy', 'likelihood'] as const;
+export type Measure = (typeof MEASURES)[number];
+
+export const MEASUREMENTS: readonly string[] = (['probe', 'selfProbe'] as const).flatMap((kind) =>
+  CALIBRATION_SIZES.flatMap((size) => MEASURES.map((measure) => measurementName(kind, size, measure))),
+);
+
+/**
+ * Every pair of a table with its metrics, what was measured of it on calibration samples, and its real outcome: the
+ * normalised accuracy on test images. A number that is not finite (an own accuracy of 0) is null.
+ */
+export function pairRows(table: ZooTable, method: string): NumberedRow[] {
+  return table.pairs.map((pair, id) => ({
+    id,
+    taskA: pair.a,
+    taskB: pair.b,
+    metrics: { ...pair.metrics, ...measurementsOf(table, pair, method) },
+    outcomes: { [method]: finiteOrNull(meanOf(directionalOutcomes(table, pair, method))) },
+    selfProbe: null,
+  }));
+}
+
+/** Normalised accuracy of each side, A and then B. */
+export function directionalOutcomes({ own }: ZooTable, { a, b, merges }: ZooPair, method: string): number[] {
+  const merged = merges[method];
+  return [merged.a.test.accuracy / own[a].test.accuracy, merged.b.test.accuracy / own[b].test.accuracy];
+}
+
+function measurementsOf({ own, half }: ZooTable, { a, b, merges }: ZooPair, method: string) {
+  const probes = { probe: merges[method], selfProbe: { a: half[a], b: half[b] } };
+  const measured: Record<string, number | null> = {};
+  for (const kind of ['probe', 'selfProbe'] as const) {
+    for (const size of CALIBRATION_SIZES) {
+      const sides = [
+        [probes[kind].a.calibration[size], own[a].calibration[size]],
+        [probes[kind].b.calibration[size], own[b].calibration[size]],
+      ] as const;
+      for (const measure of MEASURES) {
+        const value = meanOf(sides.map(([probed, alone]) => MEASURE[measure](probed, alone)));
+        measured[measurementName(kind, size, measure)] = finiteOrNull(value);
+      }
+    }
+  }
+  return measured;
+}
+
+const MEASURE: Readonly<Record<Measure, (probed: Evaluated, own: Evaluated) => number>> = {
+  accuracy: (probed, own) => probed.accuracy / own.accuracy,
+  likelihood: (probed, own) => Math.exp(own.loss - probed.loss),
+};
+
+function meanOf(sides: readonly number[]): number {
+  return (sides[0] + sides[1]) / 2;
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
