@@ -1,4 +1,4 @@
-import { MergeguardError, type NamedTensors } from '../tensors/index.js';
+import { MergeguardError, type NamedTensors, nearest } from '../tensors/index.js';
 import { methodCalled } from '../tensors/merge-method-name.js';
 import { dare } from './dare.js';
 import { isotropic } from './isotropic.js';
@@ -58,8 +58,10 @@ function methodOf(written: string): MergeMethod {
   const name = methodCalled(written);
   const method = MERGE_METHODS.find((entry) => entry.name === name);
   if (method === undefined) {
-    const known = MERGE_METHODS.map((entry) => entry.name).join(', ');
-    throw new MergeguardError(`unknown merge method "${written}"; known are ${known}`);
+    const known = MERGE_METHODS.map((entry) => entry.name);
+    const meant = nearest(written, known);
+    const hint = meant === null ? '' : `; did you mean ${meant}?`;
+    throw new MergeguardError(`unknown merge method "${written}"${hint}; known are ${known.join(', ')}`);
   }
   return method;
 }

@@ -1,6 +1,10 @@
 export { type Basis, columnsOf, spectrumCosine, squaredOverlap } from './compare-parts.js';
+export { dotProducts } from './dot-products.js';
+export { inverseRoot } from './inverse-root.js';
 export { type LowRankMatrix, lowRankParts } from './low-rank-parts.js';
+export { columnVectors, rowVectors } from './panels.js';
 export type { DenseMatrix, PartsOptions, SpectralParts } from './parts.js';
 export { bottomDecider, isAboveRounding, numericalRank, type Sides } from './rank.js';
 export { SPECTRUM_LENGTH, spectralParts } from './spectral-parts.js';
 export { SpectralPool } from './spectral-pool.js';
+export { singularTriplets, type Triplets } from './triplets.js';

@@ -19,8 +19,9 @@ export interface SmallSide {
 /**
  * By the eigenvalues of the Gram matrix: m n² + 4/3 n³ operations. Relative errors grow with the square of the condition number:
  * what lies under 1e-8 of the largest singular value is rounding.
+ * @param cluster see `eigenvectors`
  */
-export function gramSide(matrix: DenseMatrix): SmallSide {
+export function gramSide(matrix: DenseMatrix, cluster?: number): SmallSide {
   const n = Math.min(matrix.rows, matrix.columns);
   const reduced = tridiagonalise(gramMatrix(matrix, matrix.rows < matrix.columns), n);
   const squares = (firstRank: number, count: number) =>
@@ -28,7 +29,7 @@ export function gramSide(matrix: DenseMatrix): SmallSide {
   return {
     values: (firstRank, count) => squares(firstRank, count).map((square) => Math.sqrt(Math.max(square, 0))),
     vectors(firstRank, count) {
-      const vectors = eigenvectors(reduced, squares(firstRank, count));
+      const vectors = eigenvectors(reduced, squares(firstRank, count), cluster);
       reduced.apply(vectors, count);
       return vectors;
     },

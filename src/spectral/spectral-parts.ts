@@ -42,7 +42,7 @@ export function spectralParts(matrix: DenseMatrix, options: PartsOptions): Spect
   };
 }
 
-function isZero({ data }: DenseMatrix): boolean {
+export function isZero({ data }: DenseMatrix): boolean {
   let zero = true;
   for (let i = 0; i < data.length; i++) {
     if (data[i] !== 0) {
