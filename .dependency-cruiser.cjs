@@ -1,10 +1,11 @@
 /**
  * Imports run downwards through the layers, never back:
- * cli -> server, zoo, at-rest -> hooks/tfjs -> guard -> steering, merging, fingerprint -> metrics -> reference -> backend, spectral -> threads
+ * cli -> calibrate -> server, zoo, at-rest -> hooks/tfjs -> guard -> steering, merging, fingerprint -> metrics -> reference -> backend, spectral -> threads
  * -> tensors
  */
 const LAYERS = [
   ['^src/cli/'],
+  ['^src/calibrate/'],
   ['^src/server/', '^src/zoo/', '^src/at-rest/'],
   ['^hooks/tfjs/'],
   ['^src/guard/'],

@@ -6,7 +6,7 @@ import { plain } from './text.js';
 import { WorkProgress } from './work-progress.js';
 
 /** Progress is shown of what takes longer than this. */
-const QUIET_MS = 2000;
+export const QUIET_MS = 2000;
 
 /** Options of every command that reads models at rest. */
 export const AT_REST_OPTIONS = {

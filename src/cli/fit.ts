@@ -3,8 +3,11 @@ import { resolve } from 'node:path';
 import {
   FEATURE_GROUPS,
   FEATURES,
+  type Fingerprint,
+  type FitOptions,
   featureSets,
   fitFingerprint,
+  type TableRow,
   writeFingerprint,
 } from '../fingerprint/index.js';
 import type { Command } from './command.js';
@@ -121,23 +124,33 @@ async function fit(args: FitArguments): Promise<void> {
   for (const notice of notices) {
     tell(`note: ${plain(notice)}`);
   }
-  const began = performance.now();
   await untilStopped([args.out], async (signal) => {
-    const progress = new WorkProgress(process.stderr, (done, total) => `${done} of ${total} fits`);
-    try {
-      const fingerprint = await fitFingerprint(rows, {
-        ...options,
-        pool: { threads: args.threads },
-        signal,
-        onProgress: (step) => progress.show(step),
-      });
-      signal.throwIfAborted();
-      progress.close();
-      await writeWhole(args.out, (path) => writeFingerprint(path, fingerprint));
-      tell(`wrote ${args.out} after ${duration((performance.now() - began) / 1000)}`);
-      print(args.json ? [jsonLine(fitReport(fingerprint))] : reportLines(fingerprint).map(plain));
-    } finally {
-      progress.close();
-    }
+    const fingerprint = await fitAndWrite(rows, options, { out: args.out, threads: args.threads, signal });
+    print(args.json ? [jsonLine(fitReport(fingerprint))] : reportLines(fingerprint).map(plain));
   });
+}
+
+/** Fits a fingerprint under a bar and writes it. */
+export async function fitAndWrite(
+  rows: readonly TableRow[],
+  options: FitOptions,
+  { out, threads, signal }: { readonly out: string; readonly threads: number; readonly signal: AbortSignal },
+): Promise<Fingerprint> {
+  const began = performance.now();
+  const progress = new WorkProgress(process.stderr, (done, total) => `${done} of ${total} fits`);
+  try {
+    const fingerprint = await fitFingerprint(rows, {
+      ...options,
+      pool: { threads },
+      signal,
+      onProgress: (step) => progress.show(step),
+    });
+    signal.throwIfAborted();
+    progress.close();
+    await writeWhole(out, (path) => writeFingerprint(path, fingerprint));
+    tell(`wrote ${out} after ${duration((performance.now() - began) / 1000)}`);
+    return fingerprint;
+  } finally {
+    progress.close();
+  }
 }

@@ -39,6 +39,13 @@ const cli = yargs(hideBin(process.argv))
   )
   .command(
     lazy(
+      'calibrate',
+      'Merge and evaluate a pool of models for real, and fit a fingerprint of its own',
+      async () => (await import('./calibrate.js')).calibrateCommand,
+    ),
+  )
+  .command(
+    lazy(
       'score [model]',
       'Score a finished model against references, by its weights',
       async () => (await import('./score.js')).scoreCommand,
@@ -49,6 +56,13 @@ const cli = yargs(hideBin(process.argv))
       'matrix <models..>',
       'Compare every pair of some models: table, CSV, JSON, heat map',
       async () => (await import('./matrix.js')).matrixCommand,
+    ),
+  )
+  .command(
+    lazy(
+      'merge <models..>',
+      'Merge models into one checkpoint, by any of the merge methods',
+      async () => (await import('./merge.js')).mergeCommand,
     ),
   )
   .command(

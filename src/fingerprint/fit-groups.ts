@@ -13,7 +13,7 @@ export interface GroupRow {
 }
 
 /** Fewer groups say nothing of a growth. */
-const LEAST_GROUPS = 10;
+export const LEAST_GROUPS = 10;
 /** losses under half a point are mostly noise, and their ratio is nothing but */
 const LEAST_LOSS = 0.005;
 

@@ -1,0 +1,13 @@
+export {
+  type CalibrateOptions,
+  type Calibration,
+  calibrate,
+  type Progress,
+  tooFewError,
+} from './calibrate.js';
+export { type Failure, failureLines } from './failures.js';
+export { openPool } from './open-pool.js';
+export type { CalibrationPool } from './pool.js';
+export { type PoolFile, readPoolFile } from './pool-file.js';
+export { poolJsonSchema } from './pool-schema.js';
+export { tableCsv } from './table-csv.js';
