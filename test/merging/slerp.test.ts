@@ -31,8 +31,8 @@ function expectClose(found: readonly number[], expected: readonly number[]): voi
 describe('slerp', () => {
   it('equals the slow version, on the arc and where it is a line', () => {
     fc.assert(
-      // at 0.01 of the base models are nearly colinear, at 1 and 100 they are not
-      fc.property(seeds, places, fc.constantFrom(0.01, 1, 100), (seed, t, size) => {
+      // at 0.01 of the base models are nearly colinear, at 0.05 just not any more, at 1 and 100 far from it
+      fc.property(seeds, places, fc.constantFrom(0.01, 0.05, 1, 100), (seed, t, size) => {
         const base = randomTau(false, seed, 'base');
         const taus = [1, 2].map((m) => {
           const tau = randomTau(false, seed, m);
