@@ -151,7 +151,7 @@ export class ActivationPart implements FunctionalPart {
 }
 
 /** base + tau in the variable's layout */
-function referenceWeights(tensor: SharedTensor, base: NamedTensors, reference: Reference): tf.Tensor {
+export function referenceWeights(tensor: SharedTensor, base: NamedTensors, reference: Reference): tf.Tensor {
   const { shape, data } = base.get(tensor.name)!;
   const tau = tauOf(reference, tensor).data;
   const values = data.map((value, i) => value + tau[i]);

@@ -37,7 +37,7 @@ export interface AttachOptions {
   readonly weights: LiveWeights;
   /** reference models: files made by mergeguard, or loaded ones */
   readonly references: readonly (string | Reference)[];
-  /** held-out samples of the live task, for the self-probe, raw accuracies and functional metrics; defaults to none */
+  /** held-out samples of the live task, for the probes, raw accuracies and functional metrics; defaults to none */
   readonly calibration?: CalibrationBatch;
   /** path of a YAML file, or options; defaults to config/guard.yaml's defaults */
   readonly config?: string | GuardConfigInput;
@@ -148,6 +148,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
           ...referenceLimits(reference),
           ...subspaceLimits(reference, layout, config.tap.k),
           ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
+          ...listOf(instruments.measurements.merge?.limits.get(reference.name)),
         ],
       })),
       coverage: coverageOf(layout),
@@ -263,6 +264,10 @@ export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage']
     parameters: size(watched) / size(shared),
     excluded: [...excluded, ...frozen.map(({ name }) => ({ name, reason: 'frozen' }))],
   };
+}
+
+function listOf<Value>(value: Value | undefined): Value[] {
+  return value === undefined ? [] : [value];
 }
 
 function rightSides(subspaces: Reference['subspaces']) {

@@ -1,9 +1,17 @@
 /** What the guard does on the training's time. */
-export const ACTIVITIES = ['fold', 'tick', 'probe', 'slow', 'functional'] as const;
+export const ACTIVITIES = ['fold', 'tick', 'probe', 'slow', 'functional', 'merge', 'look'] as const;
 export type Activity = (typeof ACTIVITIES)[number];
 
 /** How the budget is split; a share that has nothing to do goes to the others. */
-const SHARES: Record<Activity, number> = { fold: 0.2, tick: 0.3, probe: 0.2, slow: 0.2, functional: 0.1 };
+const SHARES: Record<Activity, number> = {
+  fold: 0.2,
+  tick: 0.2,
+  probe: 0.15,
+  slow: 0.15,
+  functional: 0.1,
+  merge: 0.15,
+  look: 0.05,
+};
 /** Weight of the newest measurement in a running cost. */
 const NEWEST = 0.2;
 /** A step this many times longer than usual was interrupted: by an evaluation, a checkpoint. */

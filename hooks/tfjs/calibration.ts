@@ -8,6 +8,14 @@ export interface CalibrationBatch {
   readonly labels: tf.Tensor | readonly number[] | Int32Array | Uint8Array;
   /** inputs to scores [N, classes]; may be left out for a LayersModel. Pure: no dropout, no updates. */
   readonly predict?: (inputs: tf.Tensor) => tf.Tensor;
+  /**
+   * The same with a reference's head in place of the live model's: inputs to the scores of that head, as `output` says. `head` holds
+   * the head's tensors as the reference stores them, by canonical name (`head/kernel` of tfjs is `head.weight`) and in the layout
+   * of tfjs: where the name ends in `weight`, [in, out] of matrices and [height, width, in, out] of convolutions; all others as they are.
+   * For merge probes. Without it only references without a head, and those whose head has the very tensors of the live model's, are
+   * probed. Pure like `predict`.
+   */
+  readonly predictWith?: (inputs: tf.Tensor, head: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
   /** what `predict` returns; defaults to `logits`, for a LayersModel with a softmax layer last to `probabilities` */
   readonly output?: 'logits' | 'probabilities';
   /**
@@ -22,6 +30,7 @@ export interface CalibrationBatch {
 /** How the live model is asked, with nothing left to guess. */
 export interface CalibrationFunctions {
   readonly predict: (inputs: tf.Tensor) => tf.Tensor;
+  readonly predictWith: NonNullable<CalibrationBatch['predictWith']> | null;
   readonly output: 'logits' | 'probabilities';
   readonly activation: ((inputs: tf.Tensor) => tf.Tensor) | null;
 }
@@ -32,6 +41,8 @@ export class Calibration {
   readonly inputs: tf.Tensor;
   readonly samples: number;
   readonly hasActivation: boolean;
+  readonly predictWith: CalibrationFunctions['predictWith'];
+  readonly output: CalibrationFunctions['output'];
   readonly #labels: tf.Tensor1D;
   readonly #functions: CalibrationFunctions;
 
@@ -42,6 +53,8 @@ export class Calibration {
     this.#labels = tf.keep(tf.tensor1d(labels, 'int32'));
     this.#functions = functions;
     this.hasActivation = functions.activation !== null;
+    this.predictWith = functions.predictWith;
+    this.output = functions.output;
   }
 
   /** The first `count` inputs. */
@@ -54,6 +67,10 @@ export class Calibration {
     return tf.slice(this.#labels, 0, count);
   }
 
+  async classNumbers(count: number): Promise<Int32Array> {
+    return ((await this.#labels.data()) as Int32Array).slice(0, count);
+  }
+
   /** [n, classes] of n inputs */
   scores(inputs: tf.Tensor): tf.Tensor2D {
     return this.#functions.predict(inputs) as tf.Tensor2D;
@@ -61,10 +78,7 @@ export class Calibration {
 
   /** [n] cross-entropies of scores of the first n samples */
   losses(scores: tf.Tensor2D): tf.Tensor1D {
-    const [count, classes] = scores.shape;
-    const logProbabilities =
-      this.#functions.output === 'logits' ? tf.logSoftmax(scores) : tf.log(tf.clipByValue(scores, 1e-7, 1));
-    return tf.neg(tf.sum(tf.mul(tf.oneHot(this.labels(count), classes), logProbabilities), 1)) as tf.Tensor1D;
+    return crossEntropies(scores, this.labels(scores.shape[0]), this.output);
   }
 
   /** [n, size] hidden activations of n inputs */
@@ -76,4 +90,15 @@ export class Calibration {
   dispose(): void {
     tf.dispose([this.inputs, this.#labels]);
   }
+}
+
+/** [n] of scores [n, classes] and their class numbers */
+export function crossEntropies(
+  scores: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  output: CalibrationFunctions['output'],
+): tf.Tensor1D {
+  const logProbabilities =
+    output === 'logits' ? tf.logSoftmax(scores) : tf.log(tf.clipByValue(scores, 1e-7, 1));
+  return tf.neg(tf.sum(tf.mul(tf.oneHot(labels, scores.shape[1]), logProbabilities), 1)) as tf.Tensor1D;
 }

@@ -23,6 +23,10 @@ export class FunctionalProbe implements Pieces {
     return this.#next > 0;
   }
 
+  restart(): void {
+    this.#next = 0;
+  }
+
   begin(step: number): Promise<() => void> {
     const { part, piece } = this.#pieces[this.#next];
     this.#next = (this.#next + 1) % this.count;

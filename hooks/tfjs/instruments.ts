@@ -5,7 +5,7 @@ import type { Reference } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
 import { MergeguardError, type NamedTensors } from '../../src/tensors/index.js';
 import type { Calibration, CalibrationBatch } from './calibration.js';
-import { isWatched, type Layout, type LiveWeights, nonTrainable } from './layout.js';
+import { isWatched, type Layout, type LiveWeights, nonTrainable, variablesOf } from './layout.js';
 import { openCalibration } from './open-calibration.js';
 import { SelfProber } from './self-probe.js';
 import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
@@ -82,6 +82,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
     const measurements = await openMeasurements({
       config,
       stream,
+      variables: variablesOf(weights),
       layout,
       base,
       references,
@@ -111,9 +112,10 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
 }
 
 async function openBatch({ batch, weights, config }: InstrumentSources): Promise<Calibration | null> {
-  const { selfProbe, functional } = config;
+  const { selfProbe, mergeProbe, functional } = config;
   const samples = Math.max(
     selfProbe.enabled ? selfProbe.samples : 0,
+    mergeProbe.enabled ? mergeProbe.samples : 0,
     functional.enabled ? functional.samples : 0,
   );
   return batch && samples > 0 ? openCalibration(batch, weights, samples) : null;

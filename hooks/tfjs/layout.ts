@@ -46,9 +46,14 @@ export function isWatched({ trainable, factors }: SharedTensor): boolean {
   return trainable || factors !== null;
 }
 
+/** A tensor of the live model's own head. */
+export type HeadTensor = Pick<SharedTensor, 'name' | 'shape' | 'variable' | 'permutation'>;
+
 export interface Layout {
   /** what a reference must have, frozen tensors included; in the live model's order */
   readonly shared: readonly SharedTensor[];
+  /** the task head, factors of its adapters included */
+  readonly heads: readonly HeadTensor[];
   /** what is left out, and why */
   readonly excluded: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -80,7 +85,11 @@ export function layoutOf(
     const own = adaptedMatrix(name) ?? name;
     return isHead(own, heads) && !held.has(own);
   };
-  const excluded = all.filter(isTaskHead).map(({ name }) => ({ name, reason: 'task head' }));
+  const headTensors = all.filter(isTaskHead).map(({ name, original, variable }): HeadTensor => {
+    const { shape, permutation } = canonicalVariable(original, variable.shape);
+    return { name, shape, variable, permutation };
+  });
+  const excluded = headTensors.map(({ name }) => ({ name, reason: 'task head' }));
   const sorted = sortFactors(all.filter((weight) => !isTaskHead(weight)));
   const shared: SharedTensor[] = [];
   const seen = new Map<tf.Variable, string>();
@@ -111,6 +120,7 @@ export function layoutOf(
   }
   return {
     shared: shared.map((tensor) => ({ ...tensor, factors: adapters.get(tensor.name) ?? null })),
+    heads: headTensors,
     excluded,
   };
 }
@@ -126,11 +136,14 @@ export async function valuesOf(shared: readonly SharedTensor[]): Promise<NamedTe
 }
 
 /** Canonical host values in the variable's own layout, for the device. */
-export function inVariableLayout(tensor: SharedTensor, value: HostTensor): Float32Array {
-  if (!tensor.permutation) {
+export function inVariableLayout(
+  { permutation }: Pick<SharedTensor, 'permutation'>,
+  value: HostTensor,
+): Float32Array {
+  if (!permutation) {
     return value.data;
   }
-  const back = tensor.permutation.map((_, axis) => (tensor.permutation as number[]).indexOf(axis));
+  const back = permutation.map((_, axis) => permutation.indexOf(axis));
   return permute(value.data, value.shape, back);
 }
 
@@ -146,6 +159,11 @@ function entriesOf(weights: LiveWeights): { name: string; variable: tf.Variable;
   const pairs =
     weights instanceof Map ? [...weights] : Object.entries(weights as Record<string, tf.Variable>);
   return pairs.map(([name, variable]) => ({ name, variable, trainable: variable.trainable }));
+}
+
+/** Every variable of the live model, each once. */
+export function variablesOf(weights: LiveWeights): tf.Variable[] {
+  return [...new Set(entriesOf(weights).map(({ variable }) => variable))];
 }
 
 /** Variables that a forward pass may change: what no optimiser does. */

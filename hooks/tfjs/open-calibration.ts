@@ -14,7 +14,11 @@ export async function openCalibration(
   weights: LiveWeights,
   samples: number,
 ): Promise<Calibration> {
-  const functions = { ...prediction(batch, weights), activation: activationOf(batch, weights) };
+  const functions = {
+    ...prediction(batch, weights),
+    predictWith: batch.predictWith ?? null,
+    activation: activationOf(batch, weights),
+  };
   const { values, classes } = await labelsOf(batch.labels);
   const inputs = batch.inputs.shape[0] ?? 0;
   if (inputs !== values.length || inputs === 0) {
@@ -143,8 +147,8 @@ function checkActivation(
   }
 }
 
-/** Of what a function of the user's returns; [] where that is no tensor. */
-function shapeOf(what: string, compute: () => unknown): readonly number[] {
+/** Of what a function of the user's returns; [] where that is no tensor. @throws MergeguardError beginning with `what` */
+export function shapeOf(what: string, compute: () => unknown): readonly number[] {
   try {
     return tf.tidy(() => {
       const result = compute();

@@ -2,6 +2,8 @@ import type { GuardConfig } from '../../src/guard/index.js';
 import type { Activity, Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import type { FunctionalProbe } from './functional-probe.js';
+import type { MergeProbe } from './merge-probe.js';
+import type { MergeResult } from './pair-probe.js';
 import { type Pieces, SlowTask } from './slow-task.js';
 import type { SpectralSweep } from './spectral-sweep.js';
 import type { TickStatistics } from './statistics.js';
@@ -14,29 +16,31 @@ const LONGEST_FINISH_MS = 60_000;
 export interface SlowMeasurements {
   readonly spectral: SpectralSweep | null;
   readonly functional: FunctionalProbe | null;
+  readonly merge: MergeProbe | null;
 }
 
 export interface SlowLaneParts {
   readonly measurements: SlowMeasurements;
-  readonly config: Pick<GuardConfig, 'slow' | 'functional'>;
+  readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'mergeProbe'>;
   readonly budget: Budget;
   readonly clock: StepClock;
   readonly failOpen: (part: string) => FailOpen;
   readonly warn: (title: string, text: string) => void;
   readonly progress: (phase: string, done: number, total: number) => void;
+  readonly probed: (result: MergeResult) => void;
 }
 
 interface AtWork {
   /** what it measures, for people */
   readonly what: string;
   readonly activity: Activity;
-  readonly pieces: Pieces & Pick<SpectralSweep, 'fill'>;
+  readonly pieces: Pieces & Partial<Pick<SpectralSweep, 'fill'>>;
   readonly task: SlowTask;
 }
 
 /**
  * What is too expensive for every tick: spectra and bottom subspaces in a worker thread, activations and input gradients
- * on calibration samples. Ticks carry the last values, with their age.
+ * on calibration samples, real merges. Ticks carry the last values, with their age; results of merges go out by themselves.
  */
 export class SlowLane {
   readonly #parts: SlowLaneParts;
@@ -51,6 +55,10 @@ export class SlowLane {
     if (measurements.functional) {
       this.#add('functional metrics', 'functional', config.functional.every, measurements.functional);
     }
+    if (measurements.merge) {
+      measurements.merge.listen(parts.probed);
+      this.#add('merges', 'merge', config.mergeProbe.every, measurements.merge);
+    }
   }
 
   #add(what: string, activity: Activity, every: 'auto' | number, pieces: AtWork['pieces']): void {
@@ -60,8 +68,12 @@ export class SlowLane {
   }
 
   /** Activities that there will be. */
-  static activities({ spectral, functional }: SlowMeasurements): Activity[] {
-    return [...(spectral ? ['slow' as const] : []), ...(functional?.count ? ['functional' as const] : [])];
+  static activities({ spectral, functional, merge }: SlowMeasurements): Activity[] {
+    return [
+      ...(spectral ? ['slow' as const] : []),
+      ...(functional?.count ? ['functional' as const] : []),
+      ...(merge?.count ? ['merge' as const] : []),
+    ];
   }
 
   /** Measures what a piece costs here. @throws what fails in it */
@@ -85,7 +97,7 @@ export class SlowLane {
   /** Puts the last values into a tick's statistics, or why they are not there. */
   fill(statistics: TickStatistics): void {
     for (const { pieces } of this.#atWork) {
-      pieces.fill(statistics);
+      pieces.fill?.(statistics);
     }
   }
 
@@ -133,10 +145,10 @@ export class SlowLane {
 }
 
 /** Gives the device memory and the thread back. */
-export async function closeMeasurements({ spectral, functional }: SlowMeasurements): Promise<void> {
+export async function closeMeasurements({ spectral, functional, merge }: SlowMeasurements): Promise<void> {
   try {
     functional?.dispose();
   } finally {
-    await spectral?.close();
+    await Promise.all([spectral?.close(), merge?.close()]);
   }
 }

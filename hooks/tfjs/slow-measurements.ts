@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { GuardConfig } from '../../src/guard/index.js';
+import { mergeMethod } from '../../src/merging/index.js';
 import type { Reference } from '../../src/reference/index.js';
 import type { NamedTensors } from '../../src/tensors/index.js';
 import { ActivationPart } from './activation-part.js';
@@ -9,15 +10,17 @@ import type { FunctionalPart } from './functional-part.js';
 import { FunctionalProbe } from './functional-probe.js';
 import { InputGradientPart } from './input-gradient-part.js';
 import type { Layout } from './layout.js';
+import { MergeProbe } from './merge-probe.js';
 import { NativeDecomposer } from './native-svd.js';
-import type { SlowMeasurements } from './slow-lane.js';
+import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { SpectralSweep } from './spectral-sweep.js';
 import type { DeviceStatistics } from './statistics.js';
 import type { Stream } from './stream.js';
 import { WorkerDecomposer } from './worker-decomposer.js';
 
 export interface MeasurementSources {
-  readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'tap'>;
+  readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'mergeProbe' | 'tap'>;
+  readonly variables: readonly tf.Variable[];
   readonly stream: Stream;
   readonly layout: Layout;
   /** by canonical name */
@@ -31,12 +34,39 @@ export interface MeasurementSources {
 /** Makes ready what the slow lane is to measure. @throws what the live model throws for a reference's samples */
 export async function openMeasurements(sources: MeasurementSources): Promise<SlowMeasurements> {
   const functional = await openFunctional(sources);
+  let merge: MergeProbe | null = null;
   try {
-    return { functional, spectral: openSpectral(sources) };
+    merge = await openMergeProbe(sources);
+    return { functional, merge, spectral: openSpectral(sources) };
   } catch (error) {
-    functional?.dispose();
+    await closeMeasurements({ functional, merge, spectral: null });
     throw error;
   }
+}
+
+async function openMergeProbe({
+  config: { mergeProbe },
+  variables,
+  layout: { shared, heads },
+  base,
+  references,
+  statistics,
+  calibration,
+  nonTrainable,
+}: MeasurementSources): Promise<MergeProbe | null> {
+  if (!calibration || !mergeProbe.enabled || references.length === 0) {
+    return null;
+  }
+  const merges = new Map(mergeProbe.methods.map(mergeMethod).map((merge) => [merge.id, merge]));
+  return MergeProbe.open({ variables, nonTrainable, shared, heads, calibration }, references, {
+    merges: [...merges.values()],
+    samples: mergeProbe.samples,
+    base,
+    tensors: shared.map((tensor) => {
+      const watched = statistics.layout.tensors.indexOf(tensor);
+      return { tensor, tau: watched < 0 ? null : statistics.taus[watched] };
+    }),
+  });
 }
 
 function openSpectral({ stream, references, statistics, config }: MeasurementSources): SpectralSweep | null {

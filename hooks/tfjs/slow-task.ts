@@ -16,6 +16,8 @@ export interface Pieces {
    * device, or a worker thread, is ready.
    */
   begin(step: number): Promise<() => void>;
+  /** What was begun is forgotten: the next piece is the first. */
+  restart(): void;
   /** Does what a few pieces cost the training's thread, and forgets it; gives their number. @throws what fails in it */
   rehearse(): Promise<number>;
 }
@@ -118,7 +120,7 @@ export class SlowTask {
   }
 
   /**
-   * Measures all pieces at this step, after what is under way, unless it is switched off; `proceed` is asked before each
+   * Measures all pieces at this step, from the first one, after what is under way, unless it is switched off; `proceed` is asked before each
    * piece, and told at the end, with how many are done. One that failed is not.
    * @throws with `strict` what fails in it
    */
@@ -126,13 +128,15 @@ export class SlowTask {
     await this.#pending;
     const { failOpen } = this.#options;
     const { count } = this.#pieces;
+    this.#pieces.restart();
     let done = 0;
-    let goesOn = !failOpen.off && proceed(done);
-    for (let tried = 0; goesOn && tried < count; tried++) {
+    let goesOn = count > 0 && !failOpen.off && proceed(done);
+    while (goesOn) {
       this.#start(step);
       done += (await this.#pending) ? 1 : 0;
       failOpen.rethrow();
-      goesOn = proceed(done) && !failOpen.off;
+      // A piece that failed may take others along.
+      goesOn = proceed(done) && this.#pieces.midway && !failOpen.off;
     }
   }
 

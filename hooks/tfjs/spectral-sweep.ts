@@ -48,6 +48,10 @@ export class SpectralSweep implements Pieces {
     return this.#next > 0;
   }
 
+  restart(): void {
+    this.#next = 0;
+  }
+
   async begin(step: number): Promise<() => void> {
     const t = this.#matrices[this.#next];
     this.#next = (this.#next + 1) % this.#matrices.length;

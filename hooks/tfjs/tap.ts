@@ -6,6 +6,7 @@ import { type Activity, Budget } from './budget.js';
 import { FailOpen } from './fail-open.js';
 import type { Instruments } from './instruments.js';
 import { byName, type Gradients, withAdditions, wrapOptimizer } from './optimizer-seam.js';
+import type { MergeResult } from './pair-probe.js';
 import { SlowLane } from './slow-lane.js';
 import { SteeringSeams, type SteeringSeamsOptions } from './steering-seams.js';
 import { StepClock, timed } from './step-clock.js';
@@ -53,7 +54,8 @@ export class Tap {
     this.#budget = budget;
     this.#folding = failOpen('The gradient average');
     const progress = (phase: string, done: number, total: number) => this.#progress(phase, done, total);
-    const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress });
+    const probed = (result: MergeResult) => this.#probed(result);
+    const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress, probed });
     this.#slow = slow;
     this.#ticker = new Ticker({ run, statistics, prober, slow, guard, budget, clock, failOpen, warn });
     const steering = new SteeringSeams(parts.steering, failOpen);
@@ -229,6 +231,11 @@ export class Tap {
     const { run, guard } = this.#parts;
     const time = new Date().toISOString();
     guard.publish({ event: 'progress', run, time, step: this.#step, phase, done, total });
+  }
+
+  #probed(result: MergeResult): void {
+    const { run, guard } = this.#parts;
+    guard.publish({ event: 'probe', run, time: new Date().toISOString(), kind: 'merge', ...result });
   }
 
   #warn(title: string, text: string): void {

@@ -175,6 +175,7 @@ export class Ticker {
       probeMs: budget.cost('probe'),
       slowMs: budget.cost('slow'),
       functionalMs: budget.cost('functional'),
+      mergeMs: budget.cost('merge'),
       termMs: this.termMs,
       overhead: budget.overhead,
       every,

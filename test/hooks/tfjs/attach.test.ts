@@ -21,7 +21,7 @@ describe('a loop of one’s own', () => {
   it('is watched from hello to end', async () => {
     const optimizer = tf.train.adam(0.01);
     references = await referencesFor(model.weights, undefined, undefined, [6]);
-    const config = { ...EVERY_STEP, slow: { every: 1 } };
+    const config = { ...EVERY_STEP, slow: { every: 1 }, mergeProbe: { every: 1 } };
     const guard = await attach(optimizer, { ...options(), config, calibration: model.calibration });
     const log = eventLog(guard);
     await train(model, optimizer, 8);

@@ -90,8 +90,11 @@ describe('the overhead budget', () => {
   });
 
   it.each([
-    { active: ACTIVITIES, share: { fold: 0.2, tick: 0.3, probe: 0.2, slow: 0.2, functional: 0.1 } },
-    { active: ALL, share: { fold: 2 / 7, tick: 3 / 7, probe: 2 / 7 } },
+    {
+      active: ACTIVITIES,
+      share: { fold: 0.2, tick: 0.2, probe: 0.15, slow: 0.15, functional: 0.1, merge: 0.15, look: 0.05 },
+    },
+    { active: ALL, share: { fold: 4 / 11, tick: 4 / 11, probe: 3 / 11 } },
     { active: ['tick'] as const, share: { tick: 1 } },
   ])('goes to those that are active: $active', ({ active, share }) => {
     const { spent, plain } = shares({ overhead: 0.02, active, cost: () => 4 });

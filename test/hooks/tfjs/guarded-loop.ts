@@ -134,14 +134,15 @@ export async function referencesFor(
   });
 }
 
-/** Everything but the slow lane on every step, nothing left to chance, no scores. */
+/** Everything but the slow lane and merges on every step, nothing left to chance, no scores. */
 export const EVERY_STEP: GuardConfigInput = {
   fingerprint: null,
   tap: { every: 1, foldStride: 1 },
   selfProbe: { every: 1 },
   functional: { every: 1 },
-  // Starts a thread and takes its time: for the tests that are about it.
+  // They start a thread and take their time: for the tests that are about them.
   slow: { enabled: false },
+  mergeProbe: { enabled: false },
   // The references' gradients are drawn, and mean nothing.
   alerts: { conflict: { enabled: false } },
 };

@@ -19,6 +19,7 @@ class Bench implements Pieces {
   readonly begun: number[] = [];
   readonly ended: number[] = [];
   readonly warnings: string[] = [];
+  restarts = 0;
   readonly budget = new Budget(0.5, ['slow']);
   readonly task: SlowTask;
   /** what `begin` takes of the training's thread */
@@ -33,6 +34,10 @@ class Bench implements Pieces {
 
   get midway(): boolean {
     return this.begun.length % this.count > 0;
+  }
+
+  restart(): void {
+    this.restarts += 1;
   }
 
   async begin(step: number): Promise<() => void> {
@@ -143,6 +148,7 @@ describe('at the end', () => {
     }
     await completing;
     expect(bench.ended).toEqual([2, 3, 4, 9, 9, 9]);
+    expect(bench.restarts).toBe(1);
     expect(seen).toEqual([0, 1, 2, 3]);
   });
 

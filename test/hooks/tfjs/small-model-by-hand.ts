@@ -54,6 +54,25 @@ export function inputGradients(
   });
 }
 
+/** Whether each sample's guess is right, and its cross-entropy. */
+export function answersOf(
+  weights: Weights,
+  inputs: readonly (readonly number[])[],
+  labels: readonly number[],
+): { correct: number[]; losses: number[] } {
+  const scored = inputs.map((x) => {
+    const h = hiddenOf(weights, x);
+    return weights.head[0].map((_, c) => h.reduce((sum, value, j) => sum + value * weights.head[j][c], 0));
+  });
+  return {
+    correct: scored.map((scores, i) => (scores.indexOf(Math.max(...scores)) === labels[i] ? 1 : 0)),
+    losses: scored.map((scores, i) => {
+      const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
+      return Math.log(total) - scores[labels[i]];
+    }),
+  };
+}
+
 /** What the metrics say of two vectors. */
 export function pairNumbers(a: readonly number[], b: readonly number[]) {
   const dot = (x: readonly number[], y: readonly number[]) =>
