@@ -15,8 +15,8 @@ import { scaledSum } from './scaled-sum.js';
  * vectors side by side are made orthonormal, changing them as little as possible, and so are the right ones; the merged
  * task vector is what these make with the singular values as they were.
  *
- * Only singular values that stand out of float32 rounding count, and of the vectors side by side only the directions that do: so no
- * null vector has a say, a model merged with itself gives its own best approximation of that rank, and
+ * Only singular values that stand out of float32 rounding count, and of the vectors side by side only the directions that do (its code
+ * keeps what is there): so no null vector has a say, a model merged with itself gives its own best approximation of that rank, and
  * neither the order of models nor the signs of singular vectors matter. Zero task vectors add nothing. Other tensors,
  * convolutions too: the mean.
  */

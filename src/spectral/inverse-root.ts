@@ -5,10 +5,10 @@ import { tridiagonalise } from './tridiagonal.js';
 import { eigenvalues, eigenvectors, NARROW_CLUSTER } from './tridiagonal-eigen.js';
 
 /**
- * (X X^T)^(-1/2) [count, count] of vectors that are the rows of X [count, length]: the matrix that makes of them the nearest
- * orthonormal ones (the orthogonal Procrustes problem, Schönemann 1966; Löwdin's symmetric orthogonalisation). A pseudo-inverse: directions
- * that the vectors have no more of than float32 rounding count as ones that they do not have, see `numericalRank`, so that what they are made is the
- * nearest partial isometry, and equal for equal vectors.
+ * (X X^T)^(-1/2) [count, count] of vectors that are the rows of X [count, length]: what takes them to the nearest orthonormal ones
+ * (Löwdin's symmetric orthogonalisation, the orthogonal Procrustes problem). A pseudo-inverse: a direction in which the vectors
+ * have no more than float32 rounding (see `numericalRank`) is one that they do not have, so that dependent vectors
+ * are taken to an orthonormal basis' share of each, and equal ones to equal ones.
  */
 export function inverseRoot(vectors: DenseMatrix): Float64Array {
   const n = vectors.rows;

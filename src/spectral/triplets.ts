@@ -1,8 +1,8 @@
 import { dotProducts } from './dot-products.js';
 import { columnVectors, rowVectors } from './panels.js';
 import type { DenseMatrix } from './parts.js';
-import { numericalRank } from './rank.js';
-import { bidiagonalSide, gramSide } from './small-side.js';
+import { numericalRank, type Sides } from './rank.js';
+import { bidiagonalSide, gramSide, type SmallSide } from './small-side.js';
 import { isZero } from './spectral-parts.js';
 import { NARROW_CLUSTER } from './tridiagonal-eigen.js';
 import { normaliseAt } from './vectors.js';
@@ -21,30 +21,28 @@ export interface Triplets {
 }
 
 /**
- * The `most` largest singular values with their vectors, or as many as the numerical rank where that is lower: none for a
- * matrix of zeros. By way of the Gram matrix, and of the matrix itself where it is so ill-conditioned that the Gram matrix
- * would cost it more than rounding to float32. Signs are arbitrary but for the product of left and right.
+ * The `most` largest singular values with their vectors, or as many as the numerical rank where that is lower: at least one,
+ * but none for a matrix of zeros. By way of the Gram matrix, and of the matrix itself where it is so ill-conditioned that the Gram
+ * matrix would cost more than rounding to float32. Signs are arbitrary but for the product of left and right.
  * @throws MergeguardError where a value is NaN or infinite
  */
 export function singularTriplets(matrix: DenseMatrix, most: number): Triplets {
-  const { rows, columns } = matrix;
-  const n = Math.min(rows, columns);
   if (isZero(matrix)) {
     return tripletsOf(matrix, new Float64Array(0), new Float64Array(0));
   }
-  let side = gramSide(matrix, NARROW_CLUSTER);
-  let values = side.values(0, Math.min(most, n));
-  if (isTooFlat(values, numericalRank(values, matrix))) {
-    side = bidiagonalSide(matrix);
-    values = side.values(0, Math.min(most, n));
+  const side = gramSide(matrix, NARROW_CLUSTER);
+  const values = leadingValues(side, matrix, most);
+  if (Number.EPSILON * (values[0]! / values.at(-1)!) ** 2 <= GRAM_ERROR) {
+    return tripletsOf(matrix, values, side.vectors(0, values.length));
   }
-  values = values.subarray(0, numericalRank(values, matrix));
-  return tripletsOf(matrix, values, side.vectors(0, values.length));
+  const precise = bidiagonalSide(matrix);
+  const preciseValues = leadingValues(precise, matrix, most);
+  return tripletsOf(matrix, preciseValues, precise.vectors(0, preciseValues.length));
 }
 
-/** Whether the last of `count` values is so small beside the first that its square is too near to rounding. */
-function isTooFlat(values: Float64Array, count: number): boolean {
-  return Number.EPSILON * (values[0]! / values[count - 1]!) ** 2 > GRAM_ERROR;
+function leadingValues(side: SmallSide, sides: Sides, most: number): Float64Array {
+  const values = side.values(0, Math.min(most, sides.rows, sides.columns));
+  return values.subarray(0, Math.max(1, numericalRank(values, sides)));
 }
 
 /** @param small [count, n] unit vectors of the shorter side */

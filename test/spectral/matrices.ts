@@ -39,8 +39,8 @@ export function largest(matrix: Matrix): number {
   return matrix.to1DArray().reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-export function expectOrthonormal(basis: Matrix): void {
-  expect(largest(basis.transpose().mmul(basis).sub(Matrix.eye(basis.columns)))).toBeLessThan(1e-12);
+export function expectOrthonormal(basis: Matrix, error = 1e-12): void {
+  expect(largest(basis.transpose().mmul(basis).sub(Matrix.eye(basis.columns)))).toBeLessThan(error);
 }
 
 /** Sine of the largest angle between two subspaces of one dimension, by their projections (or a little more). */
