@@ -236,6 +236,20 @@ describe('the linear program', () => {
     expect(() => solveProgram(program)).toThrow(`dare, without mnist: the linear program ${what}`);
   });
 
+  it('has it where the solver is lost near the optimum: three rows, more coefficients, two outcomes alike', () => {
+    const program: Program = {
+      label: 'lost',
+      design: [
+        [0, 1.4799424176576508, 0, 0, 1, 1, 0],
+        [-1.6783868077134507, -0.5200575823423494, 1.996404240962079, -0.12212374456239723, 1, 0, 1],
+        [0.3216131922865492, 0, -0.0035957590379210487, 1.8778762554376027, 0, 1, 1],
+      ],
+      target: [-0.7071067811864751, Math.SQRT2, -0.7071067811866202],
+      prices: [0.1, 0.1, 0.1, 0.1, 0.03, 0.03, 0.03],
+    };
+    expect(solveProgram(program).objective).toBeCloseTo(highsObjective(highs, program), 9);
+  });
+
   it('names the program that it can not solve, never a silent zero', () => {
     const huge = { ...bad, target: bad.target.map((y) => 1e250 * y), prices: [1e-300, 1e-300] };
     expect(() => solveProgram(huge)).toThrow(

@@ -1,5 +1,5 @@
 import type { HeldOut } from '../../../src/fingerprint/cross-validate.js';
-import { quantile } from '../../../src/fingerprint/statistics.js';
+import { normalHalfWidth, quantile } from '../../../src/fingerprint/statistics.js';
 import { Random } from '../../../src/tensors/index.js';
 
 /** What a predictor gains on another: positive is better. */
@@ -40,7 +40,9 @@ interface Fold {
  * How far the gain would move with other tasks: percentile interval over resamples of the tasks, nothing fitted again.
  * A pair depends on both its tasks, and stands in the folds of both. So what is resampled is tasks, and a pair counts as
  * often as both of them were drawn together (the vertex bootstrap of Snijders and Borgatti 1999): weights on
- * the folds alone would take the two folds of a pair for independent and come out too narrow. Seeds of a task are drawn together.
+ * the folds alone would take the two folds of a pair for independent: they cover half of what they say (8 tasks). The
+ * percentiles of so few tasks are too near as well, and are moved out as a t interval is wider than a normal one.
+ * Seeds of a task are drawn together.
  *
  * @param seeds held-out predictions of the same rows, a pair of them a seed
  */
@@ -74,8 +76,8 @@ export function bootstrapGain(
     sumOf(folds.filter((fold) => fold.task === task).flatMap(({ rows }) => rows)),
   );
   return {
-    mae: intervalOf(observed.mae as number, maes),
-    r: observed.r === null || rs.length === 0 ? null : intervalOf(observed.r, rs),
+    mae: intervalOf(observed.mae as number, maes, tasks.length),
+    r: observed.r === null || rs.length === 0 ? null : intervalOf(observed.r, rs, tasks.length),
     better: gains.filter((gain) => gain > 0).length,
     tasks: tasks.length,
   };
@@ -153,10 +155,19 @@ function weightedCorrelation(
   return squareP <= negligible || squareA <= negligible ? null : cross / Math.sqrt(squareP * squareA);
 }
 
-function intervalOf(value: number, draws: readonly number[]): Interval {
+function intervalOf(value: number, draws: readonly number[], tasks: number): Interval {
+  const stretch = stretchOf(tasks);
   return {
     value,
-    low: quantile(draws, (1 - GAIN_LEVEL) / 2),
-    high: quantile(draws, (1 + GAIN_LEVEL) / 2),
+    low: value - stretch * (value - quantile(draws, (1 - GAIN_LEVEL) / 2)),
+    high: value + stretch * (quantile(draws, (1 + GAIN_LEVEL) / 2) - value),
   };
+}
+
+/** sqrt(n / (n - 1)) t / z, after Hesterberg 2015; t by the first terms of Cornish and Fisher. */
+function stretchOf(tasks: number): number {
+  const freedom = Math.max(1, tasks - 1);
+  const z = normalHalfWidth(GAIN_LEVEL);
+  const t = z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
+  return (Math.sqrt(tasks / freedom) * t) / z;
 }
