@@ -30,10 +30,11 @@ export async function openPool(
   const merges = await readMerges(settings, problems);
   const found = await findModels(settings, problems);
   problems.add(...nameProblems(found));
-  if (found.length > 0 && found.length < LEAST_TASKS) {
-    problems.add(`${found.length} models; a fingerprint is fitted on the pairs of at least ${LEAST_TASKS}`);
+  const count = typeof settings.models === 'string' ? found.length : settings.models.length;
+  if (count > 0 && count < LEAST_TASKS) {
+    problems.add(`${count} models; a fingerprint is fitted on the pairs of at least ${LEAST_TASKS}`);
   }
-  const groups = (await problems.collect(() => drawGroups(settings.groups, found.length))) ?? [];
+  const groups = (await problems.collect(() => drawGroups(settings.groups, count))) ?? [];
   if (evaluate.command !== undefined) {
     problems.add(...templateProblems(evaluate.command));
   } else if (!problems.any) {

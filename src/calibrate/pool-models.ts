@@ -17,8 +17,7 @@ export interface FoundModel extends NamedPath {
 export async function findModels(settings: PoolSettings, problems: Problems): Promise<FoundModel[]> {
   const listed = await listedModels(settings, problems);
   const base = await problems.collect(() => NamedCheckpoint.open(settings.base, false));
-  if (base === undefined || problems.any) {
-    await base?.close();
+  if (base === undefined) {
     return listed.map((model) => ({ ...model, task: model.task ?? model.name }));
   }
   const open: { close(): Promise<void> }[] = [base];

@@ -12,7 +12,7 @@ const model = z.strictObject({
   name: text
     .optional()
     .describe(
-      'what the table and the fingerprint call it; default: the name of its file, or a reference file’s own name',
+      "what the table and the fingerprint call it; default: the name of its file, or a reference file's own name",
     ),
   path: text.describe('checkpoint, LoRA adapter or reference file, or the folder of one'),
   task: text.optional().describe('task that it is evaluated on; default: its name'),
