@@ -40,7 +40,7 @@ export async function realGroups(
     const outcomes: Record<string, number> = {};
     for (const method of methods) {
       const taus = group.map((index) => references[index].tau);
-      setEncoder(model, applyTau(base, mergeMethod(method).merge(taus)));
+      setEncoder(model, applyTau(base, mergeMethod(method).merge(taus, base)));
       let sum = 0;
       for (const index of group) {
         sum += (await accuracyOf(index)) / own[index];

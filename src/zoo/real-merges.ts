@@ -43,7 +43,7 @@ export async function realMerges(model: VisionTransformer, options: RealMergeOpt
     setEncoder(model, applyTau(base, reference.tau));
     const referenceAccuracy = await accuracyOf(task);
     for (const method of methods) {
-      setEncoder(model, applyTau(base, mergeMethod(method).merge([live.tau, reference.tau])));
+      setEncoder(model, applyTau(base, mergeMethod(method).merge([live.tau, reference.tau], base)));
       const accuracy = { live: await accuracyOf(live.task), reference: await accuracyOf(task) };
       const normalised = (accuracy.live / liveAccuracy + accuracy.reference / referenceAccuracy) / 2;
       merges.push({ reference: reference.name, method, accuracy, normalised });

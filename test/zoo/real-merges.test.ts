@@ -109,6 +109,13 @@ describe('realMerges', () => {
     expect(new Set(merges.map(({ normalised }) => normalised)).size).toBeGreaterThan(1);
   });
 
+  it('knows the base where a method merges weights', async () => {
+    const options = { base, live: { task: live, tau, head }, references, tasks: others, samples: 30 };
+    const [first] = await realMerges(model, { ...options, methods: ['slerp@0'] });
+    // at 0 the live model alone
+    expect(first!.accuracy.live).toBe(accuracy(plus(1, tau), live, head, 30));
+  });
+
   it('keeps no tensors', async () => {
     const options = { base, live: { task: live, tau, head }, references, tasks: others, methods: ['ties'] };
     await realMerges(model, options);
