@@ -20,9 +20,20 @@ const MOST_HEADED = 6;
 
 /** "148 of 150 tensors, 99.8 % of the parameters", then what is left out, what has most to say of it first. */
 export function coverageLines({ matched, total, parameters, excluded }: Coverage): string[] {
-  // cut, not rounded: 100 % is said of everything only
-  const share = (Math.floor(1000 * parameters) / 10).toFixed(1);
-  const lines = [`${matched} of ${total} tensors compared, ${share} % of the parameters`];
+  return [
+    `${matched} of ${total} tensors compared, ${shareText(parameters)} % of the parameters`,
+    ...excludedLines('left out', excluded),
+  ];
+}
+
+/** A fraction in per cent, cut and not rounded: 100 is said of everything only. */
+export function shareText(fraction: number): string {
+  return (Math.floor(1000 * fraction) / 10).toFixed(1);
+}
+
+/** Tensors by the reason that they share, what has most to say first. */
+export function excludedLines(label: string, excluded: Coverage['excluded']): string[] {
+  const lines: string[] = [];
   const byReason = new Map<string, string[]>();
   for (const { name, reason } of excluded) {
     byReason.set(reason, [...(byReason.get(reason) ?? []), cut(plain(name), LONGEST_TENSOR_NAME)]);
@@ -31,7 +42,7 @@ export function coverageLines({ matched, total, parameters, excluded }: Coverage
     ([a], [b]) => Number(b.includes('nearest')) - Number(a.includes('nearest')),
   );
   for (const [reason, names] of groups.slice(0, MOST_LISTED)) {
-    lines.push(...wrapped(`  left out: ${someOf(names, 4)}: ${plain(reason)}`, WIDTH, '    '));
+    lines.push(...wrapped(`  ${label}: ${someOf(names, 4)}: ${plain(reason)}`, WIDTH, '    '));
   }
   if (groups.length > MOST_LISTED) {
     const more = groups.slice(MOST_LISTED).reduce((sum, [, names]) => sum + names.length, 0);

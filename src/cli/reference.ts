@@ -11,7 +11,7 @@ import type { Command } from './command.js';
 import { checkPlace } from './fit-output.js';
 import { print, tell } from './print.js';
 import { untilStopped } from './stop.js';
-import { pad, plain, wrapped } from './text.js';
+import { bytes, pad, plain, wrapped } from './text.js';
 import { jsonLine } from './watch-lines.js';
 import { duration } from './work-progress.js';
 
@@ -224,10 +224,6 @@ function limitLines(limits: readonly string[]): string[] {
   return limits.length === 0
     ? []
     : ['what it lacks:', ...limits.flatMap((limit) => wrapped(`  ${plain(limit)}`, WIDTH, '    '))];
-}
-
-function bytes(count: number): string {
-  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
 function counted(count: number): string {

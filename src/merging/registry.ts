@@ -60,8 +60,8 @@ function methodOf(written: string): MergeMethod {
   if (method === undefined) {
     const known = MERGE_METHODS.map((entry) => entry.name);
     const meant = nearest(written, known);
-    const hint = meant === null ? '' : `; did you mean ${meant}?`;
-    throw new MergeguardError(`unknown merge method "${written}"${hint}; known are ${known.join(', ')}`);
+    const hint = meant === null ? 'known' : `did you mean ${meant}? Known`;
+    throw new MergeguardError(`unknown merge method "${written}"; ${hint} are ${known.join(', ')}`);
   }
   return method;
 }

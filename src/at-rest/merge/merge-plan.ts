@@ -16,7 +16,7 @@ export interface MergePlan {
   /** not written, since the base does not hold them */
   readonly left: readonly Excluded[];
   /** fraction of the base's parameters that is merged, tied ones included */
-  readonly parameters: number;
+  readonly share: number;
 }
 
 /** @throws MergeguardError where the models do not fit the base, see `sharedTensors` */
@@ -41,7 +41,7 @@ export async function planMerge(
     tied: followers,
     copied: others.filter(({ name }) => base.originals.has(name)),
     left: others.filter(({ name }) => !base.originals.has(name)),
-    parameters: coverage.parameters + sizeOf(base, more) / Math.max(1, sizeOf(base, base.shapes.keys())),
+    share: coverage.parameters + sizeOf(base, more) / Math.max(1, sizeOf(base, base.shapes.keys())),
   };
 }
 

@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { VERSION } from '../../guard/version.js';
+import type { Dtype } from '../../tensors/index.js';
 import type { Finding } from '../compatibility/index.js';
+import type { ModelAtRest } from '../model.js';
 import type { Excluded } from '../named-checkpoint.js';
 import type { MergeRule } from './merge-rule.js';
 import type { MergedDtype } from './merged-output.js';
@@ -26,17 +28,21 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export type MergedModel = Pick<ModelAtRest, 'name' | 'path' | 'kind'>;
+
 /** A merged model that was written. Names of tensors are canonical. */
 export interface MergedFile {
   readonly out: string;
   readonly bytes: number;
-  /** names of the models, in the order of the parameters that speak of one */
-  readonly models: readonly string[];
+  /** of its merged tensors, each dtype once */
+  readonly dtypes: readonly Dtype[];
+  /** in the order of parameters that speak of one */
+  readonly models: readonly MergedModel[];
   /** tensors of the base that were merged, and how many it holds */
   readonly merged: number;
   readonly total: number;
   /** fraction of the base's parameters that was merged */
-  readonly parameters: number;
+  readonly share: number;
   /** written with the values of another merged tensor, being one weight with it: name -> that one's */
   readonly tied: Readonly<Record<string, string>>;
   /** written as they are in the base, and why */
@@ -72,10 +78,11 @@ export async function writeMergedFile(
   return {
     out,
     bytes: (await stat(out)).size,
-    models: models.map(({ name }) => name),
+    dtypes: [...new Set(plan.merged.map(({ name }) => dtype ?? base.info(name).dtype))],
+    models: models.map(({ name, path, kind }) => ({ name, path, kind })),
     merged: plan.merged.length + plan.tied.size,
     total: base.originals.size,
-    parameters: plan.parameters,
+    share: plan.share,
     tied: Object.fromEntries(plan.tied),
     copied: plan.copied,
     left: plan.left,

@@ -66,6 +66,8 @@ export async function writeMerged(
         await output.copy(stretch);
       }
     }
+    // Before the file gets its name.
+    signal?.throwIfAborted();
   });
 }
 
