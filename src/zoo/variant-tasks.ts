@@ -1,6 +1,6 @@
-import { MergeguardError } from '../tensors/index.js';
+import { MergeguardError, Random } from '../tensors/index.js';
 import { DRAWN_PRETRAINING_NAMES, DRAWN_TASK_NAMES, drawnTask } from './drawn-tasks.js';
-import { firstHalf, firstSamples, sampleCount, type Task } from './task.js';
+import { firstHalf, firstSamples, pick, sampleCount, type Task } from './task.js';
 import { CALIBRATION, readTask, taskNames } from './task-files.js';
 import { VARIANTS, type Variant } from './variants.js';
 
@@ -39,18 +39,21 @@ const FILLING = [
 /** Training samples that a variant must keep: with fewer it may have none left to calibrate on. */
 const LEAST_KEPT = 50;
 
+export interface PoolNamesOptions {
+  /** folder of task files; null: drawn tasks */
+  readonly data: string | null;
+  /** tasks in the pool */
+  readonly count: number;
+  /** so many will do where there are no more; defaults to `count` */
+  readonly least?: number;
+}
+
 /**
  * Names of the tasks of a pool of `count`. From a folder: alphabets, `omniglot-*`, train the base (without any, the other tasks
  * do), the others are the pool, filled up with their variants. Drawn tasks have tasks of their own for the base.
  * @throws MergeguardError where the folder has no task for the pool, or does not make so many
  */
-export async function poolTaskNames({
-  data,
-  count,
-}: {
-  readonly data: string | null;
-  readonly count: number;
-}): Promise<PoolNames> {
+export async function poolTaskNames({ data, count, least = count }: PoolNamesOptions): Promise<PoolNames> {
   const all = data === null ? DRAWN_TASK_NAMES : await taskNames(data);
   const originals = all.filter((name) => !name.startsWith(ALPHABET));
   if (originals.length === 0) {
@@ -69,9 +72,9 @@ export async function poolTaskNames({
       }
     }
   }
-  if (pool.length < count) {
+  if (pool.length < least) {
     throw new MergeguardError(
-      `${data ?? 'the drawn tasks'} make a pool of ${pool.length} tasks at most (${pool.join(', ')}), ${count} were asked for; ask for fewer or add task files`,
+      `${data ?? 'the drawn tasks'} make a pool of ${pool.length} tasks at most (${pool.join(', ')}), ${least} are needed; ask for fewer or add task files`,
     );
   }
   return { pretraining, pool };
@@ -103,7 +106,8 @@ function applicable(task: Task, variants: readonly Variant[]): boolean {
 
 /**
  * A task by name: of the folder or drawn, or a variant of one, such as `mnist-turned`, `mnist-low-inverted`. Calibration
- * samples of no task are training samples of another one, variants included.
+ * samples of no task are training samples of another one, variants included. Test samples are in a random order, so that the
+ * first so many stand for all.
  * @throws MergeguardError for a name that is none, and a task that has no such variant
  */
 export async function loadPoolTask(source: TaskSource, name: string): Promise<Task> {
@@ -142,8 +146,10 @@ export async function loadPretraining(source: TaskSource, { pretraining, pool }:
 }
 
 /** With twice the calibration samples that a task has, so that half of its classes still have enough. */
-function loadWhole({ data, seed }: TaskSource, name: string): Promise<Task> | Task {
-  return data === null ? drawnTask(seed, name) : readTask(data, name, seed, 2 * CALIBRATION);
+async function loadWhole({ data, seed }: TaskSource, name: string): Promise<Task> {
+  const task = data === null ? drawnTask(seed, name) : await readTask(data, name, seed, 2 * CALIBRATION);
+  const order = new Random('test', name, seed).permutation(sampleCount(task.test));
+  return { ...task, test: pick(task.test, order) };
 }
 
 function parse(name: string, all: readonly string[]): { original: string; variants: Variant[] } {

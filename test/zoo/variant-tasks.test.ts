@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MergeguardError, writeSafetensors } from '../../src/tensors/index.js';
 import { PIXELS, type Samples, sampleCount, type Task } from '../../src/zoo/task.js';
+import { readTask } from '../../src/zoo/task-files.js';
 import { loadPoolTask, loadPretraining, poolTaskNames } from '../../src/zoo/variant-tasks.js';
 import { VARIANTS } from '../../src/zoo/variants.js';
 import { taskTensors } from './small-tasks.js';
@@ -138,6 +139,19 @@ describe('loadPoolTask', () => {
     expect(sampleCount(original.calibration)).toBe(128);
   });
 
+  it('has all test samples of the file in a random order, the same one for the same seed', async () => {
+    await writeTask('bars', 3);
+    const labelled = async (seed: number) => {
+      const { test } = await load('bars', seed);
+      return rows(test).map((row, i) => `${test.labels[i]} ${row}`);
+    };
+    const written = await readTask(folder, 'bars', 0);
+    const sorted = rows(written.test).map((row, i) => `${written.test.labels[i]} ${row}`);
+    expect((await labelled(1)).sort()).toEqual([...sorted].sort());
+    expect(await labelled(1)).toEqual(await labelled(1));
+    expect(await labelled(1)).not.toEqual(sorted);
+  });
+
   it('says which tasks and variants there are, and what has none', async () => {
     await writeTask('bars', 2, 6);
     const unknown = load('bras-turned');
@@ -185,7 +199,8 @@ describe('poolTaskNames', () => {
     await writeTask('bars', 2);
     const tooMany = names(40);
     await expect(tooMany).rejects.toThrow(MergeguardError);
-    await expect(tooMany).rejects.toThrow(/make a pool of 8 tasks at most .* 40 were asked for/);
+    await expect(tooMany).rejects.toThrow(/make a pool of 8 tasks at most .* 40 are needed/);
+    expect((await poolTaskNames({ data: folder, count: 40, least: 8 })).pool).toHaveLength(8);
   });
 
   it('has drawn tasks without a folder, and tasks of their own for the base', async () => {

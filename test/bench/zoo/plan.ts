@@ -2,6 +2,10 @@ import type { Recipes } from '../../../src/zoo/pool.js';
 
 /** What the benchmark is run with. Changing any of it makes other models or merges. */
 export const POOL_SIZE = 10;
+/** where the task files do not make so many */
+export const LEAST_POOL_SIZE = 8;
+/** of a task, as many as there are where they are fewer */
+export const TEST_SAMPLES = 1000;
 export const METHODS = ['weight_avg', 'task_arithmetic', 'ties', 'dare', 'tsv', 'isotropic'];
 
 export const RECIPES: Recipes = {
