@@ -143,7 +143,8 @@ class Run {
     const hasOwn = (model: number) => this.#outcomes.alone(model) !== null;
     const lacking = places.filter((model) => !hasOwn(model)).map((model) => models[model]!.name);
     if (lacking.length > 0) {
-      this.#notes.push(`${lacking.join(', ')}: no accuracy alone, so that merges with it are not made`);
+      const them = lacking.length === 1 ? 'it' : 'them';
+      this.#notes.push(`${lacking.join(', ')}: no accuracy alone, so that merges with ${them} are not made`);
     }
     const pairs = places.flatMap((a) => places.slice(a + 1).map((b): IndexPair => [a, b]));
     const usable = pairs.filter((pair) => pair.every(hasOwn));

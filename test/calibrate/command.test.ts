@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { fillTemplate, templateProblems } from '../../src/calibrate/command-template.js';
 import { runCommand } from '../../src/calibrate/run-command.js';
 import { disk } from '../at-rest/models-on-disk.js';
+import { isAlive } from './pool-on-disk.js';
 
 const { at, write } = disk();
 const NODE = process.execPath;
@@ -15,16 +16,7 @@ async function ran(template: string | string[], values = {}, timeLimitSeconds = 
 }
 
 /** Of the process whose id a command wrote into the file `pid`. */
-function isRunning(): boolean {
-  const pid = Number(readFileSync(at('pid'), 'utf8'));
-  try {
-    process.kill(pid, 0);
-    // one that nobody has waited for yet is there, but does nothing
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+const isRunning = () => isAlive(Number(readFileSync(at('pid'), 'utf8')));
 
 describe('templates of commands', () => {
   const nasty = [
