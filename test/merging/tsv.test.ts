@@ -67,7 +67,7 @@ describe('tsv', () => {
     expectNear(left.mmul(left.transpose()).mmul(merged).mmul(right).mmul(right.transpose()), merged, 1e-5);
   });
 
-  it('gives the sides of an update without ending values that are 0 where it has none', () => {
+  it('has no more directions than models of low rank have together, however large their shares', () => {
     // LoRA of rank 1, three times in other directions, and a share of two directions each.
     const random = new Random('low rank');
     const taus = [1, 2, 3].map(() => normals(8, 1, random).mmul(normals(1, 6, random)));
