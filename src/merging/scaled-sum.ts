@@ -4,6 +4,10 @@ const STRIP = 2048;
 /** factor * (the sum of the task vectors), summed in float64 and rounded once. */
 export function scaledSum(taus: readonly Float32Array[], factor: number): Float32Array {
   const out = new Float32Array(taus[0]!.length);
+  if (taus.length === 2) {
+    addPair(taus[0]!, taus[1]!, factor, out);
+    return out;
+  }
   const sums = new Float64Array(STRIP);
   // Model after model: twice as fast as all models value by value.
   for (let start = 0; start < out.length; start += STRIP) {
@@ -19,4 +23,11 @@ export function scaledSum(taus: readonly Float32Array[], factor: number): Float3
     }
   }
   return out;
+}
+
+/** Most merges are of two, and need no sums in between. */
+function addPair(one: Float32Array, other: Float32Array, factor: number, out: Float32Array): void {
+  for (let i = 0; i < out.length; i++) {
+    out[i] = factor * (one[i]! + other[i]!);
+  }
 }

@@ -7,6 +7,8 @@ export interface MergeRule {
   readonly needsBase: boolean;
   /** arrays as long as the tensor that are held while it is merged, beside what is read */
   readonly workspace: number;
+  /** bytes of weights in memory at a time, unless one tensor that must be whole takes more */
+  readonly memory: number;
   readonly survey: Survey<unknown> | null;
   /** factor on what `merge` gives */
   readonly scale: number;
@@ -15,12 +17,18 @@ export interface MergeRule {
   close(): Promise<void>;
 }
 
+/** Enough to read while others are worked on; the fewer there are, the more of them the processor's caches hold. */
+const FEW = 32 << 20;
+/** A matrix of ViT-B/16's largest, of two models, with its decomposition. */
+const EACH_THREAD = 144 << 20;
+
 /** One model alone: base + scale * its task vector. */
 export function singleModel(scale: number): MergeRule {
   return {
     isDivisible: true,
     needsBase: false,
     workspace: 0,
+    memory: FEW,
     survey: null,
     scale,
     merge: async ({ taus }) => taus[0]!,
@@ -51,6 +59,7 @@ export function methodRule(
     return {
       ...rule,
       workspace: 1,
+      memory: FEW,
       merge: async (tensor, known) => method.mergeTensor(tensor, parameters, known),
       close: async () => undefined,
     };
@@ -61,6 +70,7 @@ export function methodRule(
   return {
     ...rule,
     workspace: DECOMPOSING,
+    memory: threads * EACH_THREAD,
     merge: (tensor, known) => pool.mergeTensor(configured, tensor, known, { transfer: true }),
     close: () => {
       signal?.removeEventListener('abort', stop);

@@ -31,18 +31,14 @@ export async function readStretch(
     ofBase ??= base.read(tensor.name, range);
     return ofBase;
   };
-  const taus = await Promise.all(models.map((model) => readTau(stretch, model, readBase)));
+  const taus = await Promise.all(models.map((model) => readFinite(stretch, model, readBase)));
   const isSubtracted = ofBase !== undefined;
-  const from = withBase || isSubtracted ? await readBase() : null;
-  const broken = taus.findIndex((tau) => !allFinite(tau));
-  // Differences from the base are finite only where it is.
-  if (from !== null && (broken >= 0 || !isSubtracted) && !allFinite(from)) {
+  const from = withBase ? await readBase() : null;
+  // Differences from the base are finite only where it is; of others nothing is known.
+  if (from !== null && !isSubtracted && !allFinite(from)) {
     throw notFinite(tensor.name, 'the base');
   }
-  if (broken >= 0) {
-    throw notFinite(tensor.name, models[broken]!.name);
-  }
-  return { taus, base: withBase ? from : null };
+  return { taus, base: from };
 }
 
 function notFinite(tensor: string, whose: string): MergeguardError {
@@ -61,6 +57,20 @@ export function tensorToMerge({ tensor, range }: Stretch, { taus, base }: Stretc
     taus,
     base: base === null ? null : toFloat32(base),
   };
+}
+
+/** Looked at while it is still in the processor's cache. */
+async function readFinite(
+  stretch: Stretch,
+  model: ModelAtRest,
+  readBase: () => Promise<Values>,
+): Promise<Float32Array> {
+  const tau = await readTau(stretch, model, readBase);
+  if (!allFinite(tau)) {
+    const { name } = stretch.tensor;
+    throw notFinite(name, allFinite(await readBase()) ? model.name : 'the base');
+  }
+  return tau;
 }
 
 async function readTau(

@@ -2,7 +2,7 @@ import { elementCount, type ValueRange } from '../../tensors/index.js';
 import type { SharedTensor } from '../shared-tensors.js';
 
 /** Values of one model that are read at a time, unless one row takes more. */
-const STRETCH = 1 << 19;
+const STRETCH = 1 << 18;
 
 /** A part of a tensor: whole rows, one after the other. */
 export interface Stretch {

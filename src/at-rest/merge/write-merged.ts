@@ -11,9 +11,6 @@ import { readStretch, tensorToMerge } from './read-stretch.js';
 import { type Stretch, stretchesOf } from './stretches.js';
 import { surveyFiles } from './survey.js';
 
-/** Bytes of weights in memory at a time, unless one tensor that must be whole takes more. */
-const MEMORY = 64 << 20;
-
 export interface Merging {
   readonly base: NamedCheckpoint;
   readonly models: readonly ModelAtRest[];
@@ -49,7 +46,7 @@ export async function writeMerged(
   const places = placesOf(base, dtype);
   await writeSafetensorsParts(path, places, metadata, async (file) => {
     const output = new MergedOutput(file, places, base);
-    await mapWithin(stretches, { budget: MEMORY, weight: bytes }, async (stretch) => {
+    await mapWithin(stretches, { budget: rule.memory, weight: bytes }, async (stretch) => {
       signal?.throwIfAborted();
       const { tensor } = stretch;
       const called = names.get(tensor.name)!;

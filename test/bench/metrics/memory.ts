@@ -30,7 +30,7 @@ export async function costOf(...args: string[]): Promise<Cost> {
 }
 
 /** The kernel's own high-water mark of a process. */
-function peakOf(pid: number): number | null {
+export function peakOf(pid: number): number | null {
   try {
     const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return found === null ? null : Math.round(Number(found[1]) / 1024);
