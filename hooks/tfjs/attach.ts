@@ -69,7 +69,7 @@ export type Summary = Record<string, unknown>;
 /** A guard at work beside a training run. */
 export interface Attached {
   readonly run: string;
-  /** hello, tick, alert, steer, ... end; a late subscriber gets hello, the last tick and the last steer */
+  /** hello, tick, probe, alert, steer, ... end; a late subscriber gets hello, the last tick, the last steer and the last probes */
   readonly events: Observable<GuardEvent>;
   /** optimiser steps seen so far */
   readonly step: number;

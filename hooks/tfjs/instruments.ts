@@ -12,6 +12,7 @@ import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { openMeasurements } from './slow-measurements.js';
 import { DeviceStatistics } from './statistics.js';
 import { recipeOf, type Stream, streamOf } from './stream.js';
+import { TrainingLook } from './training-look.js';
 
 export interface InstrumentSources {
   readonly config: GuardConfig;
@@ -35,6 +36,8 @@ export interface Instruments {
   readonly statistics: DeviceStatistics;
   readonly prober: SelfProber | null;
   readonly measurements: SlowMeasurements;
+  /** null without a calibration batch */
+  readonly look: TrainingLook | null;
   close(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
     if (prober) {
       opened.push(prober);
     }
+    const look = calibration && (await TrainingLook.open(calibration, references));
     const others = nonTrainable(weights);
     const measurements = await openMeasurements({
       config,
@@ -92,6 +96,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
     });
     return {
       stream,
+      look,
       tensors,
       nonTrainable: others,
       statistics,

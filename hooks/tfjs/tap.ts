@@ -11,6 +11,7 @@ import { SlowLane } from './slow-lane.js';
 import { SteeringSeams, type SteeringSeamsOptions } from './steering-seams.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
+import type { LookWarning } from './training-look.js';
 
 export interface TapParts {
   readonly run: string;
@@ -57,6 +58,12 @@ export class Tap {
     const probed = (result: MergeResult) => this.#probed(result);
     const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress, probed });
     this.#slow = slow;
+    instruments.look?.begin({
+      budget,
+      clock,
+      failOpen: failOpen('The look at training samples'),
+      warn: (warning) => this.#alert(warning),
+    });
     this.#ticker = new Ticker({ run, statistics, prober, slow, guard, budget, clock, failOpen, warn });
     const steering = new SteeringSeams(parts.steering, failOpen);
     this.#steering = steering;
@@ -78,7 +85,7 @@ export class Tap {
 
   /** What there is to do in this run. */
   #activities(): Activity[] {
-    const { stream, statistics, prober, measurements } = this.#parts.instruments;
+    const { stream, statistics, prober, measurements, look } = this.#parts.instruments;
     const activities = SlowLane.activities(measurements);
     activities.push('tick');
     if (stream.gradientKind === 'ema' && statistics.gradients) {
@@ -86,6 +93,9 @@ export class Tap {
     }
     if (prober) {
       activities.push('probe');
+    }
+    if (look) {
+      activities.push('look');
     }
     return activities;
   }
@@ -117,8 +127,10 @@ export class Tap {
     this.#computed = true;
     this.#steering.expire(this.#step);
     const due = this.#steering.due(this.#step);
+    const { look } = this.#parts.instruments;
+    const plain = look ? look.into(f) : f;
     if (due.length === 0) {
-      return evaluate(f);
+      return evaluate(plain);
     }
     const start = performance.now();
     let plainMs = 0;
@@ -126,7 +138,7 @@ export class Tap {
       loss: f,
       plain: () => {
         const began = performance.now();
-        const gradients = evaluate(f);
+        const gradients = evaluate(plain);
         plainMs = performance.now() - began;
         this.#fold(gradients.grads);
         return gradients;
@@ -239,17 +251,20 @@ export class Tap {
   }
 
   #warn(title: string, text: string): void {
-    this.#parts.guard.publish({
+    this.#alert({ title, text, evidence: {} });
+  }
+
+  #alert(warning: LookWarning): void {
+    const { run, guard } = this.#parts;
+    guard.publish({
       event: 'alert',
-      run: this.#parts.run,
+      run,
       time: new Date().toISOString(),
       step: this.#step,
       rule: 'internal',
       state: 'raised',
       level: 'warning',
-      title,
-      text,
-      evidence: {},
+      ...warning,
     });
   }
 
@@ -271,6 +286,7 @@ export class Tap {
     this.#unwrap();
     this.#subscription.unsubscribe();
     this.#slow.stop();
+    this.#parts.instruments.look?.stop();
     this.#ticker.dispose();
     this.#steering.dispose();
     await this.#parts.instruments.close();

@@ -1,4 +1,4 @@
-import type { GuardEvent, TickEvent } from '../guard/events.js';
+import type { GuardEvent, ProbeEvent, TickEvent } from '../guard/events.js';
 import { percent, plain } from './text.js';
 import { alertLine, steerLine } from './watch-view.js';
 
@@ -15,16 +15,25 @@ export function eventLine(event: GuardEvent): string | null {
       return alertLine(event);
     case 'steer':
       return steerLine(event);
-    case 'probe': {
-      const truth = `${percent(event.accuracy)} ± ${(100 * event.standardError).toFixed(1)}`;
-      const what = `${plain(event.method)} with ${plain(event.reference)}`;
-      return `probe    step ${event.step}  ${what}: ${truth} on ${event.samples} samples`;
-    }
+    case 'probe':
+      return probeLine(event);
     case 'end':
       return `end      step ${event.step}  ${event.status}${event.reason ? `: ${plain(event.reason)}` : ''}`;
     case 'progress':
       return null;
   }
+}
+
+function probeLine(probe: ProbeEvent): string {
+  const within = (error: number) => `± ${(100 * error).toFixed(1)}`;
+  const { normalised, normalisedStandardError: error } = probe;
+  const kept =
+    normalised === null
+      ? ''
+      : `, ${percent(normalised)}${typeof error === 'number' ? ` ${within(error)}` : ''} normalised`;
+  const truth = `${percent(probe.accuracy)} ${within(probe.standardError)}${kept}`;
+  const what = `${plain(probe.method)} with ${plain(probe.reference)}`;
+  return `probe    step ${probe.step}  ${what}: ${truth} on ${probe.samples} samples`;
 }
 
 function tickLine(tick: TickEvent): string {

@@ -2,7 +2,7 @@ import { breakable, make } from './dom.js';
 import { interval, percent, short, signed } from './format.js';
 import { shownOf } from './state.js';
 
-/** @import { ProbeEvent, Score } from '../guard/events.js' */
+/** @import { ProbedTask, ProbeEvent, Score } from '../guard/events.js' */
 
 /** Why a score has no number to show. @param {Score | undefined} score @param {boolean} raw */
 export function whyNot(score, raw) {
@@ -32,10 +32,7 @@ export function explain(reference, score, probe) {
     parts.push(make('p', {}, `${value}, ${percent(score.raw)} raw. Rests on: ${basis}.`));
   }
   if (probe) {
-    const truth = `${percent(probe.accuracy)} ± ${(100 * probe.standardError).toFixed(1)} (standard error)`;
-    const normalised = probe.normalised === null ? '' : `${percent(probe.normalised)} normalised, `;
-    const rest = `${normalised}${probe.samples} samples, loss ${short(probe.loss)}`;
-    parts.push(make('p', {}, `Merge probe at step ${probe.step}: ${truth}, ${rest}.`));
+    parts.push(...explainProbe(probe));
   }
   if (score.outside.length > 0) {
     const items = score.outside.map(({ metric, value, low, high }) =>
@@ -48,6 +45,37 @@ export function explain(reference, score, probe) {
     parts.push(make('p', {}, 'Contributions, in points of normalised accuracy:'), contributions(score));
   }
   return parts;
+}
+
+/** What a real merge gave. @param {ProbeEvent} probe @returns {HTMLElement[]} */
+function explainProbe(probe) {
+  const truth = `${percent(probe.accuracy)} ${within(probe.standardError)} (standard error)`;
+  const error = probe.normalisedStandardError;
+  const paired = error === undefined || error === null ? '' : ` ${within(error)}`;
+  const normalised = probe.normalised === null ? '' : `${percent(probe.normalised)}${paired} normalised, `;
+  const rest = `${normalised}${probe.samples} samples, loss ${short(probe.loss)}`;
+  const parts = [make('p', {}, `Merge probe at step ${probe.step}: ${truth}, ${rest}.`)];
+  if (probe.tasks) {
+    const { live, reference } = probe.tasks;
+    const items = [
+      make('li', {}, `live task: ${kept(live)}`),
+      make('li', {}, `${probe.reference}: ${kept(reference)}`),
+    ];
+    parts.push(make('ul', {}, ...items));
+  }
+  return parts;
+}
+
+/** One task's accuracy after merging beside its own model's. @param {ProbedTask} task */
+function kept({ accuracy, ownAccuracy, loss, ownLoss, samples }) {
+  const own = ownAccuracy === null ? '' : `, its own model ${percent(ownAccuracy)}`;
+  const ownCost = ownLoss === null ? '' : ` against ${short(ownLoss)}`;
+  return `${percent(accuracy)} of ${samples} samples${own}; loss ${short(loss)}${ownCost}`;
+}
+
+/** In points. @param {number} error */
+function within(error) {
+  return `± ${(100 * error).toFixed(1)}`;
 }
 
 /** @param {Score} score */

@@ -2,17 +2,24 @@ import { Observable, type Observer, Subject, Subscriber, type Subscription } fro
 import type { GuardEvent } from './events.js';
 
 /**
- * What somebody who comes late must be told of a run: `hello`, the last tick and steer, every alert that is
- * still raised, and `end` if it is over. Bounded by the alerts that can be raised at a time.
+ * What somebody who comes late must be told of a run: `hello`, the last tick and steer, the last merge probe of every method and
+ * reference, every alert that is still raised, and `end` if it is over. Bounded by the pairs that are probed and the alerts that
+ * can be raised at a time.
  */
 export class Memory {
   readonly #last = new Map<GuardEvent['event'], GuardEvent>();
   readonly #raised = new Map<string, GuardEvent>();
+  readonly #probes = new Map<string, GuardEvent>();
 
   remember(event: GuardEvent): void {
     if (event.event === 'hello') {
-      // A run that begins anew (a served guard that was lost and found) knows nothing of alerts raised before.
+      // A run that begins anew (a served guard that was lost and found) knows nothing of what was before.
       this.#raised.clear();
+      this.#probes.clear();
+    }
+    if (event.event === 'probe') {
+      this.#probes.set(JSON.stringify([event.method, event.reference]), event);
+      return;
     }
     if (event.event !== 'alert') {
       this.#last.set(event.event, event);
@@ -32,7 +39,9 @@ export class Memory {
 
   recall(): GuardEvent[] {
     const { hello, tick, steer, end } = Object.fromEntries(this.#last);
-    return [hello, tick, steer, ...this.#raised.values(), end].filter((event) => event !== undefined);
+    return [hello, tick, steer, ...this.#probes.values(), ...this.#raised.values(), end].filter(
+      (event) => event !== undefined,
+    );
   }
 }
 

@@ -24,7 +24,7 @@ export interface RunSetup {
 
 /** The hook's view of a guard, in this process or behind a WebSocket. No method blocks or throws. */
 export interface Guard {
-  /** every event of the run from `hello` on; a late subscriber gets `hello`, the last tick and the last steer */
+  /** every event of the run from `hello` on; a late subscriber gets `hello`, the last tick, the last steer and the last probes */
   readonly events: Observable<GuardEvent>;
   /** hands over one tick; one that waits is replaced and counted */
   observe(observation: Observation): void;

@@ -97,7 +97,8 @@ function withEnd(run: string, events: Observable<GuardEvent>): Observable<GuardE
     };
     return events.subscribe({
       next(event) {
-        step = event.step;
+        // A probe is of an earlier step.
+        step = Math.max(step, event.step);
         subscriber.next(event);
         if (event.event === 'end') {
           subscriber.complete();

@@ -180,6 +180,7 @@ async function play({
       inputs,
       labels: live.calibration.labels,
       predict: (images) => model.logits(images as tf.Tensor3D, live.name),
+      predictWith: (images, head) => headOf(model.features(images as tf.Tensor3D), head),
       activation: (images) => model.features(images as tf.Tensor3D),
       layer: 'encoder output',
     },
@@ -239,6 +240,13 @@ async function play({
   subscription.unsubscribe();
   optimizer.dispose();
   return result as unknown as DemoResult;
+}
+
+/** Features [N, width] to logits, by a head with the names of any task. */
+function headOf(features: tf.Tensor2D, head: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+  const tensors = Object.values(head);
+  const part = (rank: number) => tensors.find((tensor) => tensor.rank === rank) as tf.Tensor;
+  return tf.add(tf.matMul(features, part(2) as tf.Tensor2D), part(1));
 }
 
 /** Puts the last predictions beside the real merges. */

@@ -99,7 +99,12 @@ describe('the page', { timeout: 30_000 }, () => {
     expect(why).toContain('task_vector_l2_distance is 5.5, fitted on 0.4 to 4.1');
     expect(why).toContain('−6.2');
     await page.locator('#scores tbody tr').nth(0).locator('button').nth(2).click();
-    expect(await textOf('#why')).toContain('Merge probe at step 300: 86.1 % ± 3.1 (standard error)');
+    const probed = await textOf('#why');
+    expect(probed).toContain(
+      'Merge probe at step 300: 86.1 % ± 3.1 (standard error), 90.2 % ± 1.4 normalised',
+    );
+    expect(probed).toContain('live task: 84.4 % of 64 samples, its own model 96.9 %; loss 0.61 against 0.11');
+    expect(probed).toContain('mnist: 87.8 % of 64 samples, its own model 95.3 %');
 
     expect(await page.locator('#charts figure canvas').count()).toBe(METHODS.length);
     expect(await page.locator('#charts h3').allInnerTexts()).toEqual(

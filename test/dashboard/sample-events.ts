@@ -244,6 +244,12 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
         accuracy: 0.861,
         normalised: 0.902,
         loss: 0.52,
+        normalisedStandardError: 0.014,
+        lossStandardError: 0.04,
+        tasks: {
+          live: { accuracy: 0.844, loss: 0.61, ownAccuracy: 0.969, ownLoss: 0.11, samples: 64 },
+          reference: { accuracy: 0.878, loss: 0.43, ownAccuracy: 0.953, ownLoss: 0.15, samples: 64 },
+        },
       } as const;
       events.push({ event: 'probe', ...common, ...probe, standardError: 0.031, samples: 128 });
     }

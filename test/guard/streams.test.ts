@@ -153,6 +153,37 @@ describe('EventStream', () => {
     expect(seen).toEqual(['tick@3', 'steer@2', 'progress@5']);
   });
 
+  it('tells late subscribers of the last merge probe of every pair, but of no run before', () => {
+    const stream = new EventStream();
+    const probe = (reference: string, step: number): GuardEvent => ({
+      event: 'probe',
+      ...moment,
+      step,
+      kind: 'merge',
+      method: 'ties',
+      reference,
+      accuracy: 0.8,
+      normalised: null,
+      standardError: 0.1,
+      loss: 1,
+      samples: 16,
+    });
+    const late = () => {
+      const seen: string[] = [];
+      stream.events
+        .subscribe((event) => seen.push(event.event === 'probe' ? `${event.reference} ${event.step}` : ''))
+        .unsubscribe();
+      return seen.filter((text) => text !== '');
+    };
+    stream.emit(hello);
+    for (const event of [probe('mnist', 1), probe('greek', 2), probe('mnist', 3)]) {
+      stream.emit(event);
+    }
+    expect(late().sort()).toEqual(['greek 2', 'mnist 3']);
+    stream.emit(hello);
+    expect(late()).toEqual([]);
+  });
+
   it('tells late subscribers of the alerts that are still raised', () => {
     const stream = new EventStream();
     stream.emit(alert('accuracy', 'raised', 'mnist'));

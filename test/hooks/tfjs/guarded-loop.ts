@@ -23,10 +23,16 @@ export class EventLog {
     return this.events.filter((event): event is Extract<GuardEvent, { event: Name }> => event.event === name);
   }
 
+  /** Of alerts, but for one: most models here are trained on their calibration samples, which is not what those tests are about. */
   get titles(): string[] {
-    return this.of('alert').map(({ title }) => title);
+    return this.of('alert')
+      .map(({ title }) => title)
+      .filter((title) => title !== TRAINED_ON);
   }
 }
+
+/** Title of the alert that calibration samples are trained on. */
+export const TRAINED_ON = 'Calibration samples are trained on';
 
 export function eventLog(guard: Attached): EventLog {
   const log = new EventLog();
