@@ -15,7 +15,6 @@ import { type MeasuredPair, OutcomeReader } from './outcomes.js';
 import { type PairMetricsOptions, pairMetrics } from './pair-metrics.js';
 import { type Job, Plan, SELF_PROBE_SCALE } from './plan.js';
 import type { CalibrationPool } from './pool.js';
-import { ZooEvaluator } from './zoo-evaluator.js';
 
 export type Stage = 'models alone' | 'metrics' | 'merges';
 
@@ -88,11 +87,12 @@ export async function calibrate(pool: CalibrationPool, options: CalibrateOptions
   }
 }
 
-function openEvaluator(pool: CalibrationPool, options: CalibrateOptions): Promise<Evaluator> {
+async function openEvaluator(pool: CalibrationPool, options: CalibrateOptions): Promise<Evaluator> {
   const { work, workers, signal } = options;
   const { zoo, command, timeLimitSeconds } = pool.evaluate;
   const cores = availableParallelism();
   if (zoo !== undefined) {
+    const { ZooEvaluator } = await import('./zoo-evaluator.js');
     return ZooEvaluator.open(pool, zoo, workers ?? cores);
   }
   return CommandEvaluator.open({

@@ -9,7 +9,6 @@ import type { PoolFile } from './pool-file.js';
 import { type FoundModel, findModels } from './pool-models.js';
 import type { PoolSettings } from './pool-schema.js';
 import { Problems } from './problems.js';
-import { zooProblem } from './zoo-evaluator.js';
 
 /**
  * Looks at everything that a calibration needs before anything that takes long.
@@ -38,6 +37,8 @@ export async function openPool(
   if (evaluate.command !== undefined) {
     problems.add(...templateProblems(evaluate.command));
   } else if (!problems.any) {
+    // With it comes tfjs, which no command needs.
+    const { zooProblem } = await import('./zoo-evaluator.js');
     for (const model of found) {
       const problem = await zooProblem(model.path, model.task, evaluate.zoo!);
       problems.add(...(problem === null ? [] : [`${model.name}: ${problem}`]));

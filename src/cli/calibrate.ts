@@ -179,7 +179,7 @@ async function finish(
   notices.forEach(note);
   const provenance = {
     ...options.provenance,
-    source: `a pool of ${file.name}, every pair merged and evaluated by mergeguard calibrate`,
+    source: `a pool of ${new Set(pairs.flatMap(({ taskA, taskB }) => [taskA, taskB])).size} models, every pair merged and evaluated by mergeguard calibrate`,
     notes: [...notes, ...notices],
   };
   const fingerprint = await fitAndWrite(
