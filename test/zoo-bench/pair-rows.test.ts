@@ -12,13 +12,13 @@ const table: ZooTable = {
   tasks: ['a', 'b'],
   methods: ['ties'],
   own: { a: parts(0.8, 1, 0.1), b: parts(1, 0.5, 0.2) },
-  half: { a: parts(0, 0.9, 0.1), b: parts(0, 0.5, 0.2 + Math.log(2)) },
+  half: { a: parts(0, 0.9, 0.1), b: parts(0, 0.5, 0.5) },
   pairs: [
     {
       a: 'a',
       b: 'b',
       metrics: { effective_rank: 3 },
-      merges: { ties: { a: parts(0.6, 0.75, 0.1 + Math.log(4)), b: parts(0.85, 0.5, 0.2) } },
+      merges: { ties: { a: parts(0.6, 0.75, 0.8), b: parts(0.85, 0.5, 0.2) } },
     },
   ],
 };
@@ -31,9 +31,9 @@ describe('a pair', () => {
     expect(metrics.effective_rank).toBe(3);
     for (const size of ['8', '32', '128']) {
       expect(metrics[`probe${size} accuracy`]).toBeCloseTo((0.75 + 1) / 2, 12);
-      expect(metrics[`probe${size} likelihood`]).toBeCloseTo((0.25 + 1) / 2, 12);
+      expect(metrics[`probe${size} loss`]).toBeCloseTo((-0.7 / 1 + 0) / 2, 12);
       expect(metrics[`selfProbe${size} accuracy`]).toBeCloseTo((0.9 + 1) / 2, 12);
-      expect(metrics[`selfProbe${size} likelihood`]).toBeCloseTo((1 + 0.5) / 2, 12);
+      expect(metrics[`selfProbe${size} loss`]).toBeCloseTo((0 - 0.3 / 0.5) / 2, 12);
     }
     expect(Object.keys(metrics).sort()).toEqual(['effective_rank', ...MEASUREMENTS].sort());
   });
@@ -45,6 +45,6 @@ describe('a pair', () => {
     );
     expect(outcomes.ties).toBeNull();
     expect(metrics['probe8 accuracy']).toBeNull();
-    expect(metrics['probe8 likelihood']).not.toBeNull();
+    expect(metrics['probe8 loss']).toBeNull();
   });
 });

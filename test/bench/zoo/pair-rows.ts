@@ -12,16 +12,16 @@ export type ProbeKind = 'probe' | 'selfProbe';
 
 /**
  * A measurement of a pair on calibration samples, as the name of a column. `accuracy`: accuracy over that of the
- * task's own model; `likelihood`: exp(-(loss - own loss)), the same for the geometric mean of the probability of the
- * right class. It is 1 where the merge costs nothing and stays within 0..1 or so where a loss explodes, so a line
- * fits it about as well as the accuracy ratio; unlike that it does not come in steps, which is what makes it the better
- * one on few samples. Both are the mean over the two sides, as the outcome is: who is called A must not matter.
+ * task's own model, as the outcome is. `loss`: what the loss is better than that of the own model, over the own
+ * accuracy too: where a model is right half of the time, losing a tenth of that takes half the loss. It does not come
+ * in steps, which makes it the better one on few samples. Both are the mean over the two sides, as the outcome is:
+ * who is called A must not matter.
  */
 export function measurementName(kind: ProbeKind, size: CalibrationSize, measure: Measure): string {
   return `${kind}${size} ${measure}`;
 }
 
-export const MEASURES = ['accuracy', 'likelihood'] as const;
+export const MEASURES = ['accuracy', 'loss'] as const;
 export type Measure = (typeof MEASURES)[number];
 
 export const MEASUREMENTS: readonly string[] = (['probe', 'selfProbe'] as const).flatMap((kind) =>
@@ -69,7 +69,7 @@ function measurementsOf({ own, half }: ZooTable, { a, b, merges }: ZooPair, meth
 
 const MEASURE: Readonly<Record<Measure, (probed: Evaluated, own: Evaluated) => number>> = {
   accuracy: (probed, own) => probed.accuracy / own.accuracy,
-  likelihood: (probed, own) => Math.exp(own.loss - probed.loss),
+  loss: (probed, own) => (own.loss - probed.loss) / own.accuracy,
 };
 
 function meanOf(sides: readonly number[]): number {

@@ -55,7 +55,7 @@ export const PREDICTORS: readonly (Predictor & { readonly name: PredictorName })
 export const FURTHER_PREDICTORS: readonly Predictor[] = [
   { ...onlyLines('raw probe128', [measurementName('probe', '128', 'accuracy')]), raw: true },
   onlyLines('probe128 accuracy', [measurementName('probe', '128', 'accuracy')]),
-  onlyLines('probe128 loss', [measurementName('probe', '128', 'likelihood')]),
+  onlyLines('probe128 loss', [measurementName('probe', '128', 'loss')]),
   onlyLines('probe + self', [...probe('128'), ...selfProbe('128')]),
   { name: 'probe + effects', measurements: probe('128'), metrics: false, effects: true },
   { ...everything('all - metrics', '128'), metrics: false },
