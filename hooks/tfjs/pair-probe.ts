@@ -13,7 +13,7 @@ import {
   withoutAdapter,
 } from './probed-task.js';
 import { type Answers, type Chunk, take } from './task-samples.js';
-import { baseOf, readGroup, type TensorToRead } from './tensor-groups.js';
+import { areFinite, baseOf, readGroup, type TensorToRead } from './tensor-groups.js';
 
 /** What one merge was worth. */
 export interface MergeResult extends ProbeNumbers {
@@ -143,7 +143,7 @@ export class PairProbe {
   async #read(group: readonly TensorToRead[]): Promise<TensorToMerge[] | null> {
     const { merge, reference } = this.#parts;
     const live = await readGroup(group, this.#at, merge.method.needsBase);
-    if (!live.every(({ tau }) => tau.every(Number.isFinite))) {
+    if (!areFinite(live)) {
       return null;
     }
     return group.map(({ tensor }, t) => ({

@@ -87,3 +87,15 @@ function tauAt({ tensor }: TensorToRead, tau: LiveTau, snapshot: LiveSnapshot): 
 function canonical({ permutation }: SharedTensor, value: tf.Tensor): tf.Tensor {
   return permutation ? tf.transpose(value, [...permutation]) : value;
 }
+
+/** Whether all values of the task vectors are finite. Quick: it is the training's thread that looks. */
+export function areFinite(read: readonly ReadTensor[]): boolean {
+  let sum = 0;
+  for (const { tau } of read) {
+    for (let i = 0; i < tau.length; i++) {
+      // NaN where the value is NaN or infinite, else zero.
+      sum += 0 * tau[i];
+    }
+  }
+  return sum === 0;
+}

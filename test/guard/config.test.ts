@@ -136,6 +136,11 @@ describe('bad input', () => {
       'line 2: mergeProbe.methods[1] is "tsies": unknown merge method',
     ],
     [
+      'a merge of more models than two',
+      'mergeProbe: {methods: ["linear@weights=1:1:1"]}',
+      'mergeProbe.methods[0] is "linear@weights=1:1:1", which merges 3 models; a probe merges two',
+    ],
+    [
       'a merge method’s parameter out of range',
       'mergeProbe: {methods: [ties@density=3]}',
       'mergeProbe.methods[0] is "ties@density=3": parameters of merge method ties',

@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { eventSchema, type ProbeEvent } from '../../../src/guard/index.js';
+import { MERGE_METHODS } from '../../../src/merging/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { eventLog, SmallModel, train } from './guarded-loop.js';
 import {
@@ -42,7 +43,7 @@ const options = (): AttachOptions => ({
   config: PROBED,
 });
 
-const METHODS = ['weight_avg', 'ties', 'task_arithmetic@0.6'];
+const METHODS = [...MERGE_METHODS.map(({ name }) => name), 'task_arithmetic@0.6', 'ties@density=0.5'];
 
 /** Everything that was said while the small model was trained with these settings. */
 async function trained(changes: Partial<AttachOptions> = {}, steps = 12) {
