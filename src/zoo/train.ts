@@ -6,8 +6,10 @@ import type { VisionTransformer } from './vision-transformer.js';
 export interface Recipe {
   readonly steps: number;
   readonly batch: number;
-  /** Adam's step size; warmed up over the first twentieth of the steps, then constant */
+  /** Adam's step size; warmed up over the first twentieth of the steps */
   readonly learningRate: number;
+  /** what becomes of it then: it stays, or falls to zero in a straight line; defaults to `constant` */
+  readonly schedule?: 'constant' | 'linear';
 }
 
 export interface StepReport {
@@ -48,7 +50,6 @@ export async function train(
 ): Promise<void> {
   const optimizer = options.optimizer ?? tf.train.adam(recipe.learningRate);
   const rate = optimizer as unknown as { learningRate: number };
-  const warmup = Math.max(1, Math.round(recipe.steps / 20));
   const variables = [
     ...model.encoder().values(),
     ...tasks.flatMap((task) => [...model.head(task.name).values()]),
@@ -58,7 +59,7 @@ export async function train(
   );
   for (let step = 0; step < recipe.steps; step++) {
     const task = tasks[step % tasks.length];
-    rate.learningRate = recipe.learningRate * Math.min(1, (step + 1) / warmup);
+    rate.learningRate = learningRate(recipe, step);
     const batch = streams[step % tasks.length]();
     const images = imageTensor(batch);
     const labels = tf.tidy(() => tf.oneHot(tf.tensor1d(batch.labels, 'int32'), task.classes));
@@ -75,6 +76,15 @@ export async function train(
   if (!options.optimizer) {
     optimizer.dispose();
   }
+}
+
+/** Of a step, counted from 0. */
+function learningRate({ steps, learningRate: highest, schedule = 'constant' }: Recipe, step: number): number {
+  const warmup = Math.max(1, Math.round(steps / 20));
+  if (step < warmup) {
+    return highest * ((step + 1) / warmup);
+  }
+  return schedule === 'constant' ? highest : (highest * (steps - step)) / (steps - warmup);
 }
 
 /** Accuracy and loss of the model on the task, by default on its test samples. */

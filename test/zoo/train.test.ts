@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
-import { evaluate, imageTensor, type StepReport, train } from '../../src/zoo/train.js';
+import { evaluate, imageTensor, type Recipe, type StepReport, train } from '../../src/zoo/train.js';
 import { VisionTransformer } from '../../src/zoo/vision-transformer.js';
 import { barTask } from './small-tasks.js';
 
@@ -64,24 +64,31 @@ describe('train', () => {
     model.dispose();
   });
 
-  it('warms the step size up over the first twentieth of the steps', async () => {
+  /** Of every step. */
+  async function stepSizes(schedule?: Recipe['schedule']): Promise<number[]> {
     const model = makeModel();
     const optimizer = tf.train.sgd(1);
     const rates: number[] = [];
-    await train(
-      model,
-      [other],
-      { steps: 60, batch: 1, learningRate: 0.03 },
-      {
-        seed: 0,
-        optimizer,
-        onStep: () => rates.push((optimizer as unknown as { learningRate: number }).learningRate),
-      },
-    );
-    expect(rates.slice(0, 2)).toEqual([expect.closeTo(0.01), expect.closeTo(0.02)]);
-    expect(rates.slice(2).every((rate) => rate === 0.03)).toBe(true);
+    const onStep = () => rates.push((optimizer as unknown as { learningRate: number }).learningRate);
+    const recipe = { steps: 60, batch: 1, learningRate: 0.03, schedule };
+    await train(model, [other], recipe, { seed: 0, optimizer, onStep });
     optimizer.dispose();
     model.dispose();
+    return rates;
+  }
+
+  it('warms the step size up over the first twentieth of the steps', async () => {
+    const rates = await stepSizes();
+    expect(rates.slice(0, 2)).toEqual([expect.closeTo(0.01), expect.closeTo(0.02)]);
+    expect(rates.slice(2).every((rate) => rate === 0.03)).toBe(true);
+  });
+
+  it('lets the step size fall in a straight line where it is asked to', async () => {
+    const rates = await stepSizes('linear');
+    expect(rates.slice(0, 4)).toEqual([0.01, 0.02, 0.03, 0.03].map((rate) => expect.closeTo(rate)));
+    const falls = rates.slice(3).map((rate, i, all) => (all[i - 1] ?? rate + 0.03 / 57) - rate);
+    expect(falls).toEqual(falls.map(() => expect.closeTo(0.03 / 57, 8)));
+    expect(rates[59]).toBeCloseTo(0.03 / 57, 8);
   });
 
   it('ends with what onStep throws', async () => {
