@@ -36,6 +36,8 @@ export async function openPool(
   const groups = (await problems.collect(() => drawGroups(settings.groups, count))) ?? [];
   if (evaluate.command !== undefined) {
     problems.add(...templateProblems(evaluate.command));
+  } else if (heads.length > 0) {
+    problems.add('heads: the base of a zoo pool is an encoder without any; leave the option out');
   } else if (!problems.any) {
     // With it comes tfjs, which no command needs.
     const { zooProblem } = await import('./zoo-evaluator.js');

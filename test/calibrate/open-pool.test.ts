@@ -141,6 +141,10 @@ describe('openPool', () => {
     const text = await refusal({ evaluate: { zoo: {} } });
     expect(text).toMatch(/a: .*is not a mergeguard reference/);
     expect(text).toMatch(/e: .*is not a mergeguard reference/);
+    const heads = ['embed'];
+    expect(await refusal({ evaluate: { zoo: {} }, heads })).toMatch(
+      /^heads: the base of a zoo pool is an encoder/,
+    );
     const out = pool.at('headless.safetensors');
     rmSync(out, { force: true });
     await makeReferenceFile({
