@@ -174,7 +174,7 @@ describe('poolTaskNames', () => {
     await writeTask('lines', 6);
     expect(await names(7)).toEqual({
       pretraining: ['omniglot-greek'],
-      pool: ['bars', 'lines', 'bars-turned', 'lines-inverted', 'bars-inverted', 'lines-low', 'bars-low'],
+      pool: ['bars', 'lines', 'bars-turned', 'lines-low', 'bars-low', 'lines-parity', 'bars-parity'],
     });
     expect((await names(1)).pool).toEqual(['bars']);
   });
@@ -190,7 +190,7 @@ describe('poolTaskNames', () => {
   it('leaves out variants that would have no samples to calibrate on', async () => {
     await writeTask('omniglot-greek', 4);
     await writeTask('bars', 6, 60);
-    expect((await names(4)).pool).toEqual(['bars', 'bars-turned', 'bars-inverted', 'bars-parity']);
+    expect((await names(4)).pool).toEqual(['bars', 'bars-turned', 'bars-parity', 'bars-mirrored']);
   });
 
   it('asks for another file where there is no task for the pool, and for fewer where there are not so many', async () => {

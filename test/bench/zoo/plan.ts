@@ -2,6 +2,7 @@ import type { Recipes } from '../../../src/zoo/pool.js';
 
 /** What the benchmark is run with. Changing any of it makes other models or merges. */
 export const POOL_SIZE = 10;
+export const QUICK_POOL_SIZE = 8;
 /** where the task files do not make so many */
 export const LEAST_POOL_SIZE = 8;
 /** of a task, as many as there are where they are fewer */
