@@ -6,7 +6,7 @@ import type { Penalties } from '../../../src/fingerprint/penalty.js';
 import type { Predictor } from './predictors.js';
 
 /**
- * Prices of the program on what the lines leave over, chosen beforehand on synthetic zoos and never on real outcomes.
+ * Prices of the program on what the lines leave over, chosen beforehand on synthetic zoos, not on real outcomes.
  * What they leave of a task is mostly the luck of its calibration and test images, the same in all its pairs: from
  * 0.003 to 0.1 the price of an effect makes no difference there, from 0.15 on it takes them away. Metrics know little
  * beside a probe, so a weight must be worth a tenth of the mean absolute error to be there at all.
