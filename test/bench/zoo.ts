@@ -13,7 +13,7 @@ import type { ZooTable } from './zoo/zoo-table.js';
 /**
  * What predicts a merge? A pool of real tasks is trained from one base, every pair merged by every method and evaluated on
  * all test images; then metrics, task effects, merge probes and self-probes predict the results of tasks they have not
- * seen: `npm run bench:zoo -- --data FOLDER`. About 7 minutes a seed on two cores, then the fits; results are kept in the
+ * seen: `npm run bench:zoo -- --data FOLDER`. Results are kept in the
  * cache's folder, so that a run that was stopped goes on where it was.
  */
 const USAGE = `npm run bench:zoo -- --data FOLDER [--seeds 0,1,2] [--quick] [--json] [--cache FOLDER] [--threads N]

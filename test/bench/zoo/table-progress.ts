@@ -2,7 +2,7 @@ import { WorkProgress } from '../../../src/cli/work-progress.js';
 import type { Recipes } from '../../../src/zoo/pool.js';
 import type { OnTableProgress, TablePhase } from './table.js';
 
-/** Roughly, on a core of 2024: seconds of one training step, one evaluation of 1,000 images, one guard and its metrics. */
+/** Seconds of one training step, one evaluation of 1,000 images and one guard with its metrics, roughly: they only weigh the phases. */
 const STEP = 0.085;
 const EVALUATION = 0.8;
 const GUARD = 2;
