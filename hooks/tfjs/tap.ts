@@ -275,6 +275,7 @@ export class Tap {
    */
   async stop(isWhole: boolean): Promise<void> {
     this.#unwrap();
+    this.#budget.end();
     try {
       await this.#ticker.finish(this.#step, isWhole);
     } finally {

@@ -49,7 +49,7 @@ describe('the overhead budget', () => {
     // Everything on every step costs less than it may.
     { overhead: 0.5, fold: 0.1, tick: 0.1, probe: 0.1, least: 0.0059 },
     // One probe costs more than the whole run may: it never comes.
-    { overhead: 0.02, fold: 1, tick: 8, probe: 1e6, least: 0.013 },
+    { overhead: 0.02, fold: 1, tick: 8, probe: 1e6, least: 0.0118 },
     { overhead: 0, fold: 1, tick: 8, probe: 40, least: 0 },
   ])('of $overhead is used and kept: costs $fold, $tick, $probe ms', ({ overhead, least, ...costs }) => {
     const { total, budget } = shares({ overhead, cost: (activity) => costs[activity as keyof typeof costs] });
@@ -92,9 +92,9 @@ describe('the overhead budget', () => {
   it.each([
     {
       active: ACTIVITIES,
-      share: { fold: 0.2, tick: 0.2, probe: 0.15, slow: 0.15, functional: 0.1, merge: 0.15, look: 0.05 },
+      share: { fold: 0.18, tick: 0.2, probe: 0.25, slow: 0.15, functional: 0.1, merge: 0.1, look: 0.02 },
     },
-    { active: ALL, share: { fold: 4 / 11, tick: 4 / 11, probe: 3 / 11 } },
+    { active: ALL, share: { fold: 18 / 63, tick: 20 / 63, probe: 25 / 63 } },
     { active: ['tick'] as const, share: { tick: 1 } },
   ])('goes to those that are active: $active', ({ active, share }) => {
     const { spent, plain } = shares({ overhead: 0.02, active, cost: () => 4 });
@@ -102,6 +102,23 @@ describe('the overhead budget', () => {
       const expected = (share as Partial<Record<Activity, number>>)[activity] ?? 0;
       expect(spent[activity] / plain / 0.02).toBeCloseTo(expected, 2);
     }
+  });
+
+  it('a self-probe comes at least twice as often as the merge probe of a single pair', () => {
+    // A pass over 128 samples takes 40 ms; a merge probe has three of them in four pieces each, and a merge.
+    const cost = (activity: Activity) => ({ probe: 80, merge: 10 })[activity as string] ?? 4;
+    const { times } = shares({ overhead: 0.02, active: ACTIVITIES, steps: 100_000, cost });
+    expect(times.probe).toBeGreaterThan(2 * (times.merge / 13));
+  });
+
+  it('what is spent when training is over is no overhead', () => {
+    const budget = new Budget(0.1, ['tick']);
+    budget.step(100);
+    budget.spend('tick', 5);
+    budget.end();
+    budget.spend('tick', 500);
+    expect(budget.overhead).toBe(0.05);
+    expect(budget.cost('tick')).toBeGreaterThan(5);
   });
 
   it('a cost that was underrated is paid back by waiting', () => {
