@@ -79,12 +79,14 @@ export class RunProbes {
     const key = keyOf(method, reference);
     const predictions = this.#predictions.get(key) ?? [];
     predictions.push(prediction);
-    if (predictions.length > MOST_PREDICTIONS) {
-      predictions.shift();
-    }
     this.#predictions.set(key, predictions);
     const probe = this.#probes.get(method)?.get(reference);
-    return probe !== undefined && this.#nearest(method, reference, probe.step) === prediction;
+    const nearest = probe === undefined ? null : this.#nearest(method, reference, probe.step);
+    if (predictions.length > MOST_PREDICTIONS) {
+      // What the last probe is held against stays, however old: another one would be of other weights.
+      predictions.splice(predictions[0] === nearest ? 1 : 0, 1);
+    }
+    return nearest === prediction;
   }
 
   #nearest(method: string, reference: string, step: number): Prediction | null {

@@ -90,6 +90,16 @@ describe('merge probes of a run', () => {
     ]);
   });
 
+  it('stay held against it, however many predictions come after', () => {
+    const probes = new RunProbes({ methods: ['ties'], references: ['mnist'] });
+    probes.predicted('ties', 'mnist', { step: 10, value: 0.9 });
+    probes.observe(probe(10, 0.8));
+    for (let step = 20; step < 20_000; step += 10) {
+      probes.predicted('ties', 'mnist', { step, value: 0.5 });
+    }
+    expect(probes.of('ties')[0]!.difference).toBeCloseTo(-0.1, 12);
+  });
+
   it('rest on the error of the normalised accuracy where it is known, and on no less than one more sample lost and won', () => {
     const task = (samples: number) => ({
       accuracy: 0.8,
