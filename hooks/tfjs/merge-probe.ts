@@ -81,20 +81,17 @@ export class MergeProbe implements Pieces {
           tasks.push(task);
         }
       }
+      const count = Math.min(options.samples, calibration.samples);
+      const labels = await calibration.classNumbers(count);
+      const samples = new TaskSamples(calibration.first(count), labels, calibration.output);
+      const head = { predict: calibration.scores.bind(calibration), instead: new Map() };
+      return new MergeProbe(model, { samples, head }, tasks, limits, options);
     } catch (error) {
       for (const task of tasks) {
         task.dispose();
       }
       throw error;
     }
-    const count = Math.min(options.samples, calibration.samples);
-    const samples = new TaskSamples(
-      calibration.first(count),
-      await calibration.classNumbers(count),
-      calibration.output,
-    );
-    const head = { predict: calibration.scores.bind(calibration), instead: new Map() };
-    return new MergeProbe(model, { samples, head }, tasks, limits, options);
   }
 
   /** Results go there from now on. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ConfiguredMerge, MergePool, Survey, TensorToMerge } from '../../src/merging/index.js';
 import { tauOf } from '../../src/reference/index.js';
+import { messageOf } from '../../src/tensors/errors.js';
 import { MergeguardError } from '../../src/tensors/index.js';
 import { inVariableLayout } from './layout.js';
 import { LiveSnapshot } from './live-snapshot.js';
@@ -131,7 +132,12 @@ export class PairProbe {
       return () => this.#giveUp();
     }
     const known = this.#survey?.result() ?? null;
-    const merged = await Promise.all(tensors.map((tensor) => pool.mergeTensor(merge, tensor, known)));
+    const merging = Promise.all(tensors.map((tensor) => pool.mergeTensor(merge, tensor, known)));
+    const merged = await merging.catch((error) => {
+      throw new MergeguardError(
+        `the live model can not be merged with ${this.#name} by ${merge.id}: ${messageOf(error)}`,
+      );
+    });
     return () => {
       group.forEach((entry, t) => {
         this.#move(entry, merged[t]);
@@ -173,6 +179,11 @@ export class PairProbe {
     };
   }
 
+  /** of the reference */
+  get #name(): string {
+    return this.#parts.reference.reference.name;
+  }
+
   get #at(): LiveSnapshot {
     return this.#snapshot as LiveSnapshot;
   }
@@ -183,18 +194,17 @@ export class PairProbe {
   }
 
   #tell(): void {
-    const { reference, merge, onResult } = this.#parts;
+    const { merge, onResult } = this.#parts;
     const numbers = probeNumbers(
       { merged: this.#merged.live, own: this.#own.live },
       { merged: this.#merged.reference, own: this.#own.reference },
     );
-    const name = reference.reference.name;
     if (!Number.isFinite(numbers.loss)) {
       throw new MergeguardError(
-        `the live model merged with ${name} by ${merge.id} scores NaN or infinite values: its loss is ${numbers.loss}`,
+        `the live model merged with ${this.#name} by ${merge.id} scores NaN or infinite values: its loss is ${numbers.loss}`,
       );
     }
-    onResult({ ...numbers, reference: name, method: merge.id, step: this.#at.step });
+    onResult({ ...numbers, reference: this.#name, method: merge.id, step: this.#at.step });
   }
 
   /** What a reading and a forward pass cost, without the merge. */

@@ -53,7 +53,7 @@ function summaryOf({ merged, own }: TaskAnswers): ProbedTask {
     accuracy: mean(merged.correct),
     loss: mean(merged.losses),
     ownAccuracy: mean(own.correct),
-    ownLoss: mean(own.losses),
+    ownLoss: finite(mean(own.losses)),
     samples: merged.correct.length,
   };
 }
@@ -67,6 +67,11 @@ function ratioOf({ merged, own }: TaskAnswers): { value: number; variance: numbe
   const value = mean(merged.correct) / ownAccuracy;
   const residuals = Float64Array.from(merged.correct, (right, i) => right - value * own.correct[i]);
   return { value, variance: varianceOfMean(residuals) / ownAccuracy ** 2 };
+}
+
+/** Of a model of its own that diverged nothing is known: an event holds no NaN. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 function mean(values: ArrayLike<number>): number {

@@ -97,8 +97,11 @@ export async function openReferenceTask(
     const own = samples.noAnswers();
     for (const chunk of samples.chunks) {
       const answers = askIn(snapshot, { samples, head }, chunk, nonTrainable);
-      take(own, chunk, (await answers.data()) as Float32Array);
-      answers.dispose();
+      try {
+        take(own, chunk, (await answers.data()) as Float32Array);
+      } finally {
+        answers.dispose();
+      }
     }
     return { reference, samples, head, own, dispose: close };
   } catch (error) {

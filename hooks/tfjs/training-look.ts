@@ -39,7 +39,8 @@ interface Watched {
 /**
  * Sees whether calibration samples are trained on, which makes accuracies and probes too good: compares what goes into the loss
  * function, now and then and as the budget has it, with the calibration samples of the live task and of the references, value by value
- * (by a hash). A loop that computes its gradients without the optimiser can't be looked at.
+ * (by a hash). Not seen are a loop that computes its gradients without the optimiser, samples that are changed (scaled, augmented)
+ * inside the loss function, and those that a `tf.tidy` inside it has made and disposed.
  */
 export class TrainingLook {
   readonly #sample: readonly number[];
@@ -134,9 +135,11 @@ export class TrainingLook {
   /** The first samples of what goes in, kept. */
   #take(): tf.Tensor[] {
     const most = Math.max(1, Math.floor(MOST_VALUES / elementCount(this.#sample)));
-    return enteringSamples(this.#sample).map((tensor) =>
-      tf.keep(tf.slice(tensor, 0, Math.min(most, tensor.shape[0]))),
+    const rows = enteringSamples(this.#sample).map((tensor) =>
+      tf.slice(tensor, 0, Math.min(most, tensor.shape[0])),
     );
+    // Kept when there are all of them: the recording's scope takes back what was made before one that fails.
+    return rows.map((tensor) => tf.keep(tensor));
   }
 
   #compare(taken: readonly tf.Tensor[], values: readonly ArrayLike<number>[]): void {

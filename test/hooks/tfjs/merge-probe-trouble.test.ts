@@ -143,6 +143,28 @@ describe('where something goes wrong', () => {
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
   });
 
+  it('a merge that fails in its thread is told, goes to the next pair, and leaves nothing behind', async () => {
+    const given = options();
+    const [broken, sound] = await probedReferences(model, { names: ['broken', 'sound'] });
+    for (const { data } of broken.tau.values()) {
+      data.fill(Number.NaN);
+    }
+    const before = tf.memory().numTensors;
+    const optimizer = tf.train.sgd(0.1);
+    const config = { ...PROBED, slow: { enabled: false }, mergeProbe: { methods: ['tsv'] } };
+    const guard = await attach(optimizer, { ...given, references: [broken, sound], config });
+    const log = eventLog(guard);
+    await train(model, optimizer, 2);
+    await guard.detach();
+    const told = log.of('alert').filter(({ title }) => title.startsWith('The slow lane'));
+    expect(told.map(({ text }) => text)).toEqual([
+      'the live model can not be merged with broken by tsv: hidden.weight: a matrix with the value NaN (at 0) has no singular values',
+    ]);
+    expect(log.of('probe').map(({ reference }) => reference)).toContain('sound');
+    optimizer.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   it('detaching while a merge is under way gives everything back', async () => {
     const given = options();
     const before = tf.memory().numTensors;

@@ -83,6 +83,14 @@ describe('the numbers of a merge probe', () => {
     });
   });
 
+  it('say nothing of the loss of an own model that diverged', () => {
+    const task = answers(new Random('diverged'), 20);
+    const diverged = { ...task, own: { ...task.own, losses: task.own.losses.fill(Number.NaN) } };
+    const { tasks, loss } = probeNumbers(task, diverged);
+    expect(tasks.reference.ownLoss).toBeNull();
+    expect(loss).toBeGreaterThan(0);
+  });
+
   it('do not care for the order of the samples, or of the tasks', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 40 }), fc.integer(), (count, seed) => {
