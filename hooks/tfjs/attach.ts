@@ -37,7 +37,12 @@ export interface AttachOptions {
   readonly weights: LiveWeights;
   /** reference models: files made by mergeguard, or loaded ones */
   readonly references: readonly (string | Reference)[];
-  /** held-out samples of the live task, for the probes, raw accuracies and functional metrics; defaults to none */
+  /**
+   * held-out samples of the live task: 128 are plenty, with 8 a probe is worse than none. With them scores become raw accuracies, the
+   * self-probe and the functional metrics are measured, and the live model is really merged with every reference that has samples
+   * of its own (the merge probe; `limits` in `hello` say which can't be). They must not be trained on: an alert says so
+   * where that is seen. Defaults to none
+   */
   readonly calibration?: CalibrationBatch;
   /** path of a YAML file, or options; defaults to config/guard.yaml's defaults */
   readonly config?: string | GuardConfigInput;

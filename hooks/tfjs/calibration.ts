@@ -1,19 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** Held-out samples of the live task, and how the live model scores them. */
+/**
+ * Held-out samples of the live task, and how the live model scores them. What is trained on comes out too good, in probes and
+ * accuracies: keep these samples out of the training. The hook compares them with what goes into the loss function of
+ * `optimizer.minimize`, `computeGradients` and `fit`, and raises an alert. It can't see samples that are scaled or augmented inside
+ * the loss function, or selected there in a `tf.tidy`, nor a loop that calls `tf.variableGrads` itself.
+ */
 export interface CalibrationBatch {
-  /** [N, ...], as the model takes them */
+  /** [N, ...], as the model takes them; the first ones are used, as many as the configuration says, so shuffle them. Copied, yours to dispose */
   readonly inputs: tf.Tensor;
   /** [N] class numbers, or [N, classes] one-hot */
   readonly labels: tf.Tensor | readonly number[] | Int32Array | Uint8Array;
   /** inputs to scores [N, classes]; may be left out for a LayersModel. Pure: no dropout, no updates. */
   readonly predict?: (inputs: tf.Tensor) => tf.Tensor;
   /**
-   * The same with a reference's head in place of the live model's: inputs to the scores of that head, as `output` says. `head` holds
-   * the head's tensors as the reference stores them, by canonical name (`head/kernel` of tfjs is `head.weight`) and in the layout
-   * of tfjs: where the name ends in `weight`, [in, out] of matrices and [height, width, in, out] of convolutions; all others as they are.
-   * For merge probes. Without it only references without a head, and those whose head has the very tensors of the live model's, are
-   * probed. Pure like `predict`.
+   * `predict` with a reference's head in place of the live model's, for merge probes: inputs to the scores [N, classes] of that head,
+   * as `output` says, with the encoder's weights as they stand. For example
+   * `(inputs, head) => tf.add(tf.matMul(encode(inputs), head['head.weight']), head['head.bias'])`. `head` holds the head's
+   * tensors by canonical name (`head/kernel` of tfjs is `head.weight`) and in the layout of tfjs: where the name ends in `weight`,
+   * [in, out] of matrices and [height, width, in, out] of convolutions; all others as the reference stores them. Without it
+   * only references without a head, and those whose head has the very tensors of the live model's, are probed. Pure like `predict`.
    */
   readonly predictWith?: (inputs: tf.Tensor, head: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
   /** what `predict` returns; defaults to `logits`, for a LayersModel with a softmax layer last to `probabilities` */

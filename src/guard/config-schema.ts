@@ -67,8 +67,12 @@ const mergeProbe = z.strictObject({
   enabled: z
     .boolean()
     .default(true)
-    .describe('really merge the live model with each reference and evaluate both tasks now and then'),
-  every: cadence.describe('steps between the starts of two rounds of probes; auto: by the budget'),
+    .describe(
+      'merge a copy of the live model with each reference that has calibration samples and evaluate both tasks now and then',
+    ),
+  every: cadence.describe(
+    'steps between the starts of two rounds over all references and methods; auto: by the budget',
+  ),
   samples: z
     .number()
     .int()
@@ -79,7 +83,9 @@ const mergeProbe = z.strictObject({
     .array(z.string().min(1).superRefine(checkPairMerge))
     .min(1)
     .default(['weight_avg'])
-    .describe('merge methods to probe by, with parameters where they differ from the defaults'),
+    .describe(
+      'merge methods to probe by, such as ties@density=0.1; scores are corrected by the same method only',
+    ),
 });
 
 /** Whether two models can be merged by this id. */
