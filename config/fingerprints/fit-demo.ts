@@ -14,10 +14,11 @@ import { type GuardConfigInput, type TickEvent, VERSION } from '../../src/guard/
 import { metricNames } from '../../src/metrics/index.js';
 import { type NamedTensors, Random, taskVector } from '../../src/tensors/index.js';
 import { drawnPretrainingTasks, drawnTasks } from '../../src/zoo/drawn-tasks.js';
+import { imageTensor } from '../../src/zoo/image-tensor.js';
 import { FINE_TUNING, preparePool, setEncoder } from '../../src/zoo/pool.js';
 import { realGroups } from '../../src/zoo/real-groups.js';
 import { realMerges } from '../../src/zoo/real-merges.js';
-import { imageTensor, train } from '../../src/zoo/train.js';
+import { train } from '../../src/zoo/train.js';
 import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
 
 /**

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { layoutOf } from '../../hooks/tfjs/index.js';
 import { type HostTensor, type NamedTensors, permute } from '../tensors/index.js';
+import { imageTensor } from './image-tensor.js';
 import { pick, type Samples, sampleCount, type Task } from './task.js';
-import { imageTensor } from './train.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
 const BATCH = 32;

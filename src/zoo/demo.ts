@@ -13,10 +13,11 @@ import {
   type TaskChoice,
   type TaskNames,
 } from './demo-tasks.js';
+import { imageTensor } from './image-tensor.js';
 import { FINE_TUNING, PRETRAINING, preparePool, setEncoder } from './pool.js';
 import { type RealMerge, realMerges } from './real-merges.js';
 import type { Task } from './task.js';
-import { evaluate, imageTensor, train } from './train.js';
+import { evaluate, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
 export interface DemoOptions extends TaskChoice {

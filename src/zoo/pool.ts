@@ -19,7 +19,7 @@ import { mapWithin } from '../threads/index.js';
 import { calibrationGradient, inputGradient } from './calibration-gradients.js';
 import { sampleCount, type Task } from './task.js';
 import { evaluate, type Recipe, train } from './train.js';
-import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
+import { type TransformerShape, VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
 /** How the zoo trains. The whole of it is part of the cache's key. */
 export const PRETRAINING: Recipe = { steps: 560, batch: 32, learningRate: 1e-3 };
@@ -29,6 +29,8 @@ export const FINE_TUNING: Recipe = { steps: 150, batch: 32, learningRate: 5e-4 }
 const CONTENTS = 2;
 
 export interface Recipes {
+  /** of the model; defaults to the demo's, `ZOO_SHAPE` */
+  readonly shape?: TransformerShape;
   readonly pretraining: Recipe;
   readonly fineTuning: Recipe;
 }
@@ -75,7 +77,7 @@ export interface Pool {
 export async function preparePool(options: PoolOptions): Promise<Pool> {
   const { seed, cache, recipes = DEFAULT_RECIPES, onProgress = () => {} } = options;
   const folder = cache === null ? null : await openFolder(cache, poolKey(options, recipes));
-  const model = new VisionTransformer(ZOO_SHAPE, seed);
+  const model = new VisionTransformer(recipes.shape ?? ZOO_SHAPE, seed);
   try {
     const base = await cached(folder, 'base.safetensors', {
       read: async (path) => {
@@ -115,7 +117,7 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
 function poolKey({ source, seed, pretraining }: PoolOptions, recipes: Recipes): string {
   const sizes = pretraining.map((task) => [task.name, task.classes, sampleCount(task.train)]);
   const { pretraining: first, fineTuning: then } = recipes;
-  const identity = JSON.stringify([source, seed, sizes, first, then, ZOO_SHAPE, CONTENTS]);
+  const identity = JSON.stringify([source, seed, sizes, first, then, recipes.shape ?? ZOO_SHAPE, CONTENTS]);
   return `seed${seed}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
 }
 

@@ -1,3 +1,5 @@
+import type { Random } from '../tensors/random.js';
+
 /** Images of 28 x 28 grey values, ink bright (255), with integer labels from 0. */
 export interface Samples {
   /** [N, 28, 28] row-major, 0..255 */
@@ -58,4 +60,22 @@ export function firstSamples(samples: Samples, most = Number.POSITIVE_INFINITY):
 /** The first half of the samples, rounded up. */
 export function firstHalf(samples: Samples): Samples {
   return firstSamples(samples, Math.ceil(sampleCount(samples) / 2));
+}
+
+/** Every image moved by up to `most` pixels along both axes; what comes in from outside is dark. */
+export function moved(samples: Samples, most: number, random: Random): Samples {
+  if (most === 0) {
+    return samples;
+  }
+  const images = new Uint8Array(samples.images.length);
+  for (let start = 0; start < images.length; start += PIXELS) {
+    const across = random.integer(2 * most + 1) - most;
+    const down = random.integer(2 * most + 1) - most;
+    for (let y = Math.max(0, down); y < SIDE + Math.min(0, down); y++) {
+      const from = start + (y - down) * SIDE;
+      const row = samples.images.subarray(from + Math.max(0, -across), from + SIDE - Math.max(0, across));
+      images.set(row, start + y * SIDE + Math.max(0, across));
+    }
+  }
+  return { images, labels: samples.labels };
 }

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { Random } from '../tensors/random.js';
-import { PIXELS, pick, type Samples, sampleCount, type Task } from './task.js';
+import { imageTensor } from './image-tensor.js';
+import { moved, pick, type Samples, sampleCount, type Task } from './task.js';
+import { trainHeads } from './train-heads.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
 export interface Recipe {
@@ -10,6 +12,13 @@ export interface Recipe {
   readonly learningRate: number;
   /** what becomes of it then: it stays, or falls to zero in a straight line; defaults to `constant` */
   readonly schedule?: 'constant' | 'linear';
+  /**
+   * steps before them that train the heads alone, by Adam at 0.01: the encoder then starts from a head that means something,
+   * and moves less (Kumar et al. 2022, arXiv 2202.10054); defaults to 0
+   */
+  readonly headSteps?: number;
+  /** images are moved by up to so many pixels in both directions, anew each time; defaults to 0 */
+  readonly shift?: number;
 }
 
 export interface StepReport {
@@ -54,13 +63,17 @@ export async function train(
     ...model.encoder().values(),
     ...tasks.flatMap((task) => [...model.head(task.name).values()]),
   ];
+  if (recipe.headSteps) {
+    await trainHeads(model, tasks, recipe.headSteps, recipe.batch, options.seed);
+  }
   const streams = tasks.map((task) =>
     batches(task.train, recipe.batch, new Random('batches', task.name, options.seed)),
   );
+  const shifts = new Random('shifts', options.seed);
   for (let step = 0; step < recipe.steps; step++) {
     const task = tasks[step % tasks.length];
     rate.learningRate = learningRate(recipe, step);
-    const batch = streams[step % tasks.length]();
+    const batch = moved(streams[step % tasks.length](), recipe.shift ?? 0, shifts);
     const images = imageTensor(batch);
     const labels = tf.tidy(() => tf.oneHot(tf.tensor1d(batch.labels, 'int32'), task.classes));
     const cost = optimizer.minimize(
@@ -142,12 +155,6 @@ export function summarise(
     loss += losses[i];
   }
   return { accuracy: hits / samples, loss: loss / samples, samples };
-}
-
-/** [N, 28, 28], ink near 1. */
-export function imageTensor(samples: Samples): tf.Tensor3D {
-  const values = Float32Array.from(samples.images, (byte) => byte / 255);
-  return tf.tensor3d(values, [samples.images.length / PIXELS, 28, 28]);
 }
 
 /** Endless batches, every sample once an epoch, in a new random order each epoch. */

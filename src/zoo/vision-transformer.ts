@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { MergeguardError, type NamedTensors } from '../tensors/index.js';
 import { Random } from '../tensors/random.js';
 
 /** The zoo's model: 28 x 28 grey images, 16 patches of 7 x 7, pre-norm transformer blocks, mean pooling. */
@@ -10,6 +11,23 @@ export interface TransformerShape {
 
 /** 239,000 parameters beside the heads. */
 export const ZOO_SHAPE: TransformerShape = { width: 80, depth: 3, heads: 4 };
+
+/** attention heads of every zoo model: weights do not say */
+const HEADS = 4;
+
+/** The shape of a zoo model whose encoder these tensors are, by canonical name. @throws MergeguardError for others */
+export function transformerShape(encoder: NamedTensors): TransformerShape {
+  const width = encoder.get('encoder.position')?.shape[1];
+  const blocks = [...encoder.keys()].filter((name) =>
+    /^encoder\.blocks\.\d+\.attention\.qkv\.weight$/.test(name),
+  );
+  if (width === undefined || blocks.length === 0) {
+    throw new MergeguardError(
+      "these tensors are no encoder of the zoo: it has encoder.position and encoder.blocks.0 and so on; is it the zoo's model?",
+    );
+  }
+  return { width, depth: blocks.length, heads: HEADS };
+}
 
 const SIDE = 28;
 const PATCH = 7;
@@ -101,9 +119,13 @@ export class VisionTransformer {
 
   /** images [N, 28, 28], ink near 1, to logits [N, classes]. Call it inside tf.tidy. */
   logits(images: tf.Tensor3D, task: string): tf.Tensor2D {
+    return this.headLogits(this.features(images), task);
+  }
+
+  /** the encoder's output [N, width] to logits [N, classes] */
+  headLogits(features: tf.Tensor2D, task: string): tf.Tensor2D {
     const { kernel, bias } = this.#heads.get(task) as { kernel: tf.Variable; bias: tf.Variable };
-    const pooled = this.features(images);
-    return tf.add(tf.matMul(pooled, kernel as tf.Tensor as tf.Tensor2D), bias);
+    return tf.add(tf.matMul(features, kernel as tf.Tensor as tf.Tensor2D), bias);
   }
 
   /** images [N, 28, 28] to the encoder's output [N, width]. */

@@ -6,7 +6,7 @@ import { fineTuneReference, setEncoder, setHead } from './pool.js';
 import { firstSamples, type Task } from './task.js';
 import { evaluateSamples, type Recipe, type SampleEvaluations } from './train.js';
 import { loadPoolTask, type TaskSource } from './variant-tasks.js';
-import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
+import { transformerShape, VisionTransformer } from './vision-transformer.js';
 
 export interface EvaluateJob {
   readonly kind: 'evaluate';
@@ -33,25 +33,30 @@ export type ZooJob = { readonly kind: 'open' } | EvaluateJob | FineTuneJob;
 
 /** By source and name: every task is read once. */
 const tasks = new Map<string, Promise<Task>>();
-let opening: Promise<VisionTransformer> | null = null;
+/** By their shape as JSON. */
+const models = new Map<string, VisionTransformer>();
+let opening: Promise<unknown> | null = null;
 
 /** The thread's side of ZooEvaluators. */
 serveThread(async (job: ZooJob): Promise<SampleEvaluations | Reference | null> => {
-  opening ??= open();
-  const model = await opening;
+  opening ??= openBackend('wasm');
+  await opening;
   switch (job.kind) {
     case 'open':
       return null;
     case 'evaluate':
-      return evaluateJob(model, job);
+      return evaluateJob(modelFor(job.encoder), job);
     case 'fine-tune':
-      return fineTuneReference(model, job.base, job.task, job.recipe, job.seed);
+      return fineTuneReference(modelFor(job.base), job.base, job.task, job.recipe, job.seed);
   }
 });
 
-async function open(): Promise<VisionTransformer> {
-  await openBackend('wasm');
-  return new VisionTransformer(ZOO_SHAPE, 0);
+function modelFor(encoder: NamedTensors): VisionTransformer {
+  const shape = transformerShape(encoder);
+  const key = JSON.stringify(shape);
+  const model = models.get(key) ?? new VisionTransformer(shape, 0);
+  models.set(key, model);
+  return model;
 }
 
 async function evaluateJob(model: VisionTransformer, job: EvaluateJob): Promise<SampleEvaluations> {

@@ -6,9 +6,9 @@ import type { TickEvent } from '../../src/guard/index.js';
 import { makeReference, type Reference } from '../../src/reference/index.js';
 import { type HostTensor, type NamedTensors, Random } from '../../src/tensors/index.js';
 import { drawnTasks } from '../../src/zoo/drawn-tasks.js';
+import { imageTensor } from '../../src/zoo/image-tensor.js';
 import { setEncoder } from '../../src/zoo/pool.js';
 import { pick, sampleCount } from '../../src/zoo/task.js';
-import { imageTensor } from '../../src/zoo/train.js';
 import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
 
 /**

@@ -4,10 +4,11 @@ import { sharedWeights } from '../../hooks/tfjs/index.js';
 import { openBackend } from '../../src/backend/index.js';
 import type { Reference } from '../../src/reference/index.js';
 import { type NamedTensors, taskVector } from '../../src/tensors/index.js';
+import { imageTensor } from '../../src/zoo/image-tensor.js';
 import { referenceOf, setEncoder, setHead } from '../../src/zoo/pool.js';
 import { realMerges } from '../../src/zoo/real-merges.js';
 import type { Task } from '../../src/zoo/task.js';
-import { imageTensor, train } from '../../src/zoo/train.js';
+import { train } from '../../src/zoo/train.js';
 import { VisionTransformer } from '../../src/zoo/vision-transformer.js';
 import { barSamples, barTask } from './small-tasks.js';
 

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
-import { evaluate, imageTensor, type Recipe, type StepReport, train } from '../../src/zoo/train.js';
+import { Random } from '../../src/tensors/index.js';
+import { imageTensor } from '../../src/zoo/image-tensor.js';
+import { moved, PIXELS, SIDE } from '../../src/zoo/task.js';
+import { evaluate, type Recipe, type StepReport, train } from '../../src/zoo/train.js';
 import { VisionTransformer } from '../../src/zoo/vision-transformer.js';
 import { barTask } from './small-tasks.js';
 
@@ -142,5 +145,73 @@ describe('evaluate', () => {
       expect(evaluation.loss).toBeCloseTo(loss / 12, 5);
     }
     model.dispose();
+  });
+});
+
+describe('a recipe', () => {
+  it('with head steps trains the head first, the encoder standing still', async () => {
+    const model = makeModel();
+    const before = [...model.encoder().values()].map((variable) => [...variable.dataSync()]);
+    const first = await evaluate(model, task);
+    const recipe: Recipe = { steps: 0, batch: 16, learningRate: 1e-3, headSteps: 60 };
+    await train(model, [task], recipe, { seed: 0 });
+    expect([...model.encoder().values()].map((variable) => [...variable.dataSync()])).toEqual(before);
+    const after = await evaluate(model, task);
+    expect(after.loss).toBeLessThan(0.9 * first.loss);
+    model.dispose();
+  });
+
+  it('leaves no tensor behind, and gives the same weights for the same seed', async () => {
+    const recipe: Recipe = { steps: 3, batch: 8, learningRate: 1e-3, headSteps: 5, shift: 2 };
+    const weights = async () => {
+      const model = makeModel();
+      await train(model, [task], recipe, { seed: 4 });
+      const values = [...model.encoder().values(), ...model.head('bars').values()];
+      const read = values.map((variable) => [...variable.dataSync()]);
+      model.dispose();
+      return read;
+    };
+    const first = await weights();
+    const { numTensors } = tf.memory();
+    expect(await weights()).toEqual(first);
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+});
+
+describe('moved', () => {
+  it('moves every image as a whole, by as many pixels as it may, and leaves the rest dark', () => {
+    const images = new Uint8Array(60 * PIXELS);
+    for (let image = 0; image < 60; image++) {
+      images[image * PIXELS + 10 * SIDE + 14] = 200;
+    }
+    const { images: out, labels } = moved(
+      { images, labels: new Uint8Array(60) },
+      2,
+      new Random('moved test'),
+    );
+    expect(labels).toHaveLength(60);
+    const places = new Set<string>();
+    for (let image = 0; image < 60; image++) {
+      const lit = [...out.subarray(image * PIXELS, (image + 1) * PIXELS).entries()].filter(([, v]) => v > 0);
+      expect(lit.map(([, value]) => value)).toEqual([200]);
+      const at = lit[0]![0];
+      places.add(`${(at % SIDE) - 14},${Math.floor(at / SIDE) - 10}`);
+    }
+    const moves = [...places].flatMap((place) => place.split(',').map(Number));
+    expect(Math.min(...moves)).toBe(-2);
+    expect(Math.max(...moves)).toBe(2);
+    expect(places.size).toBeGreaterThan(15);
+  });
+
+  it('loses what leaves the image', () => {
+    const images = new Uint8Array(200 * PIXELS).fill(9);
+    const { images: out } = moved({ images, labels: new Uint8Array(200) }, 1, new Random('edge'));
+    const counts = new Set(
+      Array.from(
+        { length: 200 },
+        (_, i) => out.subarray(i * PIXELS, (i + 1) * PIXELS).filter((v) => v === 9).length,
+      ),
+    );
+    expect([...counts].sort((a, b) => a - b)).toEqual([27 * 27, 27 * 28, 28 * 28]);
   });
 });

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sharedWeights } from '../../hooks/tfjs/index.js';
 import { openBackend } from '../../src/backend/index.js';
-import { imageTensor } from '../../src/zoo/train.js';
-import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
+import { imageTensor } from '../../src/zoo/image-tensor.js';
+import { transformerShape, VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
 import { barSamples } from './small-tasks.js';
 
 const SMALL = { width: 16, depth: 2, heads: 2 };
@@ -26,6 +27,18 @@ function makeModel(shape = SMALL, seed = 0): VisionTransformer {
 function valuesOf(model: VisionTransformer): number[][] {
   return [...model.encoder().values()].map((variable) => [...variable.dataSync()]);
 }
+
+describe('transformerShape', () => {
+  it('reads the shape from the weights of an encoder', async () => {
+    for (const shape of [ZOO_SHAPE, { width: 64, depth: 2, heads: 4 }]) {
+      expect(transformerShape(await sharedWeights(makeModel(shape).encoder()))).toEqual(shape);
+    }
+  });
+
+  it('refuses tensors of something else', () => {
+    expect(() => transformerShape(new Map())).toThrow('these tensors are no encoder of the zoo');
+  });
+});
 
 describe('VisionTransformer', () => {
   it('has 0.2 to 0.8 million parameters in the zoo', () => {
