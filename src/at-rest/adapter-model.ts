@@ -56,6 +56,7 @@ export async function openAdapterModel(
       const [values, from] = [await wholes.get(tensor)!.read(range), await readBase()];
       return subtract(values, from);
     },
+    weights: (tensor, range) => wholes.get(tensor)!.read(range),
     factors: (tensor) => matrices.get(tensor)!.read(),
     storedParts: async () => undefined,
     close: () => adapter.close(),

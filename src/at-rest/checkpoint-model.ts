@@ -21,6 +21,7 @@ export async function openCheckpointModel(
       const [values, from] = [await checkpoint.read(tensor, range), await base()];
       return subtract(values, from);
     },
+    weights: (tensor, range) => checkpoint.read(tensor, range),
     factors: (tensor) => Promise.reject(new Error(`${tensor} is not of low rank`)),
     storedParts: async () => undefined,
     close: () => checkpoint.close(),

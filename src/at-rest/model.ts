@@ -29,6 +29,11 @@ export interface ModelAtRest {
    * @param base gives the base's values of the same stretch
    */
   tau(name: string, range: ValueRange | undefined, base: () => Promise<Values>): Promise<Values>;
+  /**
+   * What a `dense` tensor is stored as, or a stretch of it, in a fresh array, where that is the model's own weights: base + tau. Null
+   * where it is stored as a task vector.
+   */
+  weights(name: string, range?: ValueRange): Promise<Values> | null;
   /** Factors of a `low-rank` tensor. */
   factors(name: string): Promise<LowRank>;
   /** What is stored of a matrix' decomposition; undefined where it must be computed, null for a matrix of zeros. */

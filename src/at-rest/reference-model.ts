@@ -17,6 +17,7 @@ export async function openReferenceModel(path: string, name: string): Promise<Mo
     form: (tensor) =>
       file.has('tau', tensor) ? 'dense' : file.has('tau_left', tensor) ? 'low-rank' : 'zero',
     tau: async (tensor, range) => (await file.read('tau', tensor, range)).data as Float32Array,
+    weights: () => null,
     async factors(tensor) {
       const left = await file.read('tau_left', tensor);
       const right = await file.read('tau_right', tensor);

@@ -1,4 +1,5 @@
 export { applyTau } from './apply-tau.js';
+export { type Addend, addCombination, type Combination } from './combination.js';
 export type { MergeMethod, ModelCount, Parameters, Survey, TensorToMerge } from './merge-method.js';
 export { MergePool } from './merge-pool.js';
 export { checkModelCount } from './merge-taus.js';

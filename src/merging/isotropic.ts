@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { columnVectors, dotProducts, singularTriplets } from '../spectral/index.js';
+import { combine, evenly } from './combination.js';
 import { defineMethod } from './merge-method.js';
-import { scaledSum } from './scaled-sum.js';
 
 /**
  * Iso-C: the sum of a matrix' task vectors with all its singular values replaced by their mean. Only singular values that stand out of
@@ -20,7 +20,7 @@ export const isotropic = defineMethod({
   decomposes: true,
   mergeTensor({ shape, taus }, { coefficient }) {
     if (shape.length !== 2) {
-      return scaledSum(taus, coefficient / taus.length);
+      return combine(taus, evenly(taus.length, coefficient / taus.length));
     }
     const [rows, columns] = shape as [number, number];
     const { values, left, right } = singularTriplets(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { defineMethod } from './merge-method.js';
+import { evenly } from './combination.js';
+import { defineCombination } from './merge-method.js';
 
 /** A sum of weights this small beside the weights is what rounding leaves of zero. */
 const CANCELLED = 1e-9;
@@ -8,7 +9,7 @@ const CANCELLED = 1e-9;
  * base + the sum of weights[m] * task vector m. With `normalise` the weights are divided by their sum first: then it
  * is the weighted mean of the models too. The weights are in the order of the models.
  */
-export const linear = defineMethod({
+export const linear = defineCombination({
   name: 'linear',
   parameters: z
     .strictObject({
@@ -25,23 +26,15 @@ export const linear = defineMethod({
     }),
   idParameter: null,
   source: 'Wortsman et al. 2022, arXiv 2203.05482, with weights as in mergekit, arXiv 2403.13257',
-  elementwise: () => true,
   models: ({ weights }) =>
     weights.length === 0
       ? { least: 2, most: Number.POSITIVE_INFINITY }
       : { least: weights.length, most: weights.length },
-  mergeTensor({ taus }, { weights, normalise }) {
-    const factors = weights.length === 0 ? taus.map(() => 1) : weights;
-    const divisor = normalise ? sumOf(factors) : 1;
-    const out = new Float32Array(taus[0]!.length);
-    for (let i = 0; i < out.length; i++) {
-      let sum = 0;
-      for (let m = 0; m < taus.length; m++) {
-        sum += factors[m]! * taus[m]![i]!;
-      }
-      out[i] = sum / divisor;
+  combination({ weights, normalise }, count) {
+    if (weights.length === 0) {
+      return evenly(count, normalise ? 1 / count : 1);
     }
-    return out;
+    return { weights, factor: normalise ? 1 / sumOf(weights) : 1 };
   },
 });
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { listProblems, MergeguardError } from '../tensors/index.js';
+import { type Combination, combine } from './combination.js';
 
 /** One tensor of the models that are merged. */
 export interface TensorToMerge {
@@ -21,8 +22,8 @@ export interface Survey<Known> {
   result(): Known;
 }
 
-/** What a merge method says of itself; `defineMethod` makes a MergeMethod of it. */
-export interface MethodDefinition<Schema extends z.ZodObject, Known> {
+/** What every method says of itself. */
+interface Definition<Schema extends z.ZodObject> {
   readonly name: string;
   /** its parameters with their ranges and defaults */
   readonly parameters: Schema;
@@ -32,6 +33,16 @@ export interface MethodDefinition<Schema extends z.ZodObject, Known> {
   readonly source: string;
   /** how many models it can merge with these parameters; defaults to two or more */
   readonly models?: (parameters: z.infer<Schema>) => ModelCount;
+}
+
+/** What a method says of itself whose merge is a sum; `defineCombination` makes a MergeMethod of it. */
+export interface CombinationDefinition<Schema extends z.ZodObject> extends Definition<Schema> {
+  /** @param count of the models, which `models` has let pass */
+  combination(parameters: z.infer<Schema>, count: number): Combination;
+}
+
+/** What any other says of itself; `defineMethod` makes a MergeMethod of it. */
+export interface MethodDefinition<Schema extends z.ZodObject, Known> extends Definition<Schema> {
   /** whether it asks for the base's values; defaults to no */
   readonly needsBase?: boolean;
   /** whether it decomposes matrices, which is work for threads; defaults to no */
@@ -69,6 +80,8 @@ export interface MergeMethod {
   readonly decomposes: boolean;
   elementwise(parameters: Parameters): boolean;
   models(parameters: Parameters): ModelCount;
+  /** the sum that the merge of so many models is; null: it is none */
+  combination(parameters: Parameters, count: number): Combination | null;
   /** null: it needs to know nothing beforehand */
   survey(parameters: Parameters): Survey<unknown> | null;
   mergeTensor(tensor: TensorToMerge, parameters: Parameters, known: unknown): Float32Array;
@@ -92,7 +105,23 @@ export function defineMethod<Schema extends z.ZodObject, Known = null>(
     elementwise: (values) => definition.elementwise?.(values as Values) ?? false,
     models: (values) => definition.models?.(values as Values) ?? ANY_NUMBER,
     survey: (values) => definition.survey?.(values as Values) ?? null,
+    combination: () => null,
     mergeTensor: (tensor, values, known) => definition.mergeTensor(tensor, values as Values, known as Known),
+  };
+}
+
+/** The same for a method whose merge is a sum: elementwise, and with nothing to know beforehand. */
+export function defineCombination<Schema extends z.ZodObject>({
+  combination,
+  ...definition
+}: CombinationDefinition<Schema>): MergeMethod {
+  return {
+    ...defineMethod({
+      ...definition,
+      elementwise: () => true,
+      mergeTensor: ({ taus }, parameters) => combine(taus, combination(parameters, taus.length)),
+    }),
+    combination: (parameters, count) => combination(parameters as z.infer<Schema>, count),
   };
 }
 

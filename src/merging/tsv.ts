@@ -7,8 +7,8 @@ import {
   rowVectors,
   singularTriplets,
 } from '../spectral/index.js';
+import { combine, evenly } from './combination.js';
 import { defineMethod } from './merge-method.js';
-import { scaledSum } from './scaled-sum.js';
 
 /**
  * TSV-Merge. Of each of the k task vectors of an m x n matrix the first floor(min(m, n) / k) singular triplets, at least one; their left
@@ -31,7 +31,7 @@ export const tsv = defineMethod({
   decomposes: true,
   mergeTensor({ shape, taus }, { coefficient }) {
     if (shape.length !== 2) {
-      return scaledSum(taus, coefficient / taus.length);
+      return combine(taus, evenly(taus.length, coefficient / taus.length));
     }
     const [rows, columns] = shape as [number, number];
     const share = Math.max(1, Math.floor(Math.min(rows, columns) / taus.length));

@@ -121,6 +121,24 @@ describe('mergeFiles', () => {
     expect(merged).toBe(6);
   });
 
+  it.each(['weight_avg', 'task_arithmetic@0.7', 'linear@weights=0.2:-0.5', 'linear@normalise=false'])(
+    'does so for two models and %s, even where values are the negatives of each other',
+    async (id) => {
+      const mirrored = new Map(
+        [...one].map(([name, { shape, data }]) => [
+          name,
+          { shape, data: (data as Float32Array).map((value) => -value) },
+        ]),
+      );
+      for (const other of [two, mirrored, base]) {
+        const { content } = await merge(id, base, { one, other });
+        for (const [name, { data }] of expected(id, base, [one, other])) {
+          expect(content.tensors.get(name)!.data, name).toEqual(data);
+        }
+      }
+    },
+  );
+
   it('does so for slerp, which needs the base and two models', async () => {
     const { content } = await merge('slerp@0.3', base, { one, two });
     for (const [name, { data }] of expected('slerp@0.3', base, [one, two])) {
@@ -362,10 +380,13 @@ describe('a merge that can not be made', () => {
     };
     const advice =
       'holds NaN or infinite values, which can not be merged; leave the model out, or the tensor (--heads norm.weight)';
-    for (const id of ['weight_avg', 'ties', 'tsv']) {
-      expect(await failure(merge(id, base, { one, two: broken(two, Number.NaN) }))).toBe(
-        `norm.weight of two ${advice}`,
-      );
+    const sums = ['weight_avg', 'task_arithmetic@0', 'linear@weights=1:0'];
+    for (const id of [...sums, 'ties', 'tsv']) {
+      for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+        expect(await failure(merge(id, base, { one, two: broken(two, value) }))).toBe(
+          `norm.weight of two ${advice}`,
+        );
+      }
       expect(await failure(merge(id, broken(base, Number.POSITIVE_INFINITY), { one, two }))).toBe(
         `norm.weight of the base ${advice}`,
       );
@@ -395,6 +416,22 @@ describe('a merge that can not be made', () => {
     expect(readdirSync(at(folder)).sort()).toEqual(files);
     await mergeFiles({ ...options, merge: mergeMethod('weight_avg'), dtype: 'BF16' });
     await mergeFiles({ ...options, merge: mergeMethod('linear@weights=1:0'), dtype: 'F16' });
+  });
+
+  it('sees what only rounding to float32 brings over the range of F16', async () => {
+    const filled = (value: number) => change(base, 'norm.weight', { data: new Float32Array(14).fill(value) });
+    // 0.003 + 2 * 32759.998046875 is under 65520, and 65520 in float32
+    const models = { one: filled(32760.001953125), two: filled(0.003) };
+    const message = 'norm.weight of the merged model would hold 65520, which is no finite number in F16';
+    const work = merge('task_arithmetic@2', filled(0.003), models, { dtype: 'F16' });
+    expect(await failure(work)).toContain(message);
+    const precise = change(base, 'norm.weight', {
+      dtype: 'F64',
+      data: new Float64Array(14).fill(65519.999),
+    });
+    expect(
+      await failure(merge('ties', precise, { one, two }, { dtype: 'F16', heads: ['norm.weight'] })),
+    ).toContain('no finite number in F16');
   });
 
   it('refuses references of another base, and too little in common', async () => {

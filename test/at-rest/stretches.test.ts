@@ -32,6 +32,7 @@ describe('a tensor that is read stretch by stretch', () => {
         // Whole numbers, so that sums are exact.
         return Float32Array.from({ length: range!.count }, (_, i) => factor * ((range!.start + i) % 5));
       },
+      weights: () => null,
       factors: () => Promise.reject(new Error('no factors')),
       storedParts: async () => undefined,
       close: async () => undefined,

@@ -1,29 +1,26 @@
 import { type Dtype, MergeguardError } from '../../tensors/index.js';
 import type { Values } from '../named-checkpoint.js';
 
-/** What a magnitude must be under to be finite in a dtype: halfway from the largest number to what would be the next. */
+/**
+ * What a magnitude must be under to be finite in a dtype: halfway from the largest number to what would be the next, less what rounding to
+ * float32 before may add.
+ */
 const LIMITS: Partial<Record<Dtype, number>> = {
   F32: (2 - 2 ** -24) * 2 ** 127,
-  F16: 65520,
-  BF16: (2 - 2 ** -8) * 2 ** 127,
+  F16: 65520 - 2 ** -9,
+  BF16: (2 - 2 ** -8) * 2 ** 127 - 2 ** 103,
 };
 
 /**
- * What is to be written of a stretch: base + scale * merged, rounded to float32 once, or not at all where it stays in float64.
+ * What is to be written of a stretch: base + merged, rounded to float32 once, or not at all where it stays in float64.
  * @param merged is overwritten
  * @throws MergeguardError where a value is not finite in the dtype
  */
-export function addToBase(
-  base: Values,
-  merged: Float32Array,
-  scale: number,
-  dtype: Dtype,
-  name: string,
-): Values {
+export function addToBase(base: Values, merged: Float32Array, dtype: Dtype, name: string): Values {
   const values = dtype === 'F64' ? new Float64Array(base.length) : merged;
   const limit = limitOf(dtype);
   for (let i = 0; i < values.length; i++) {
-    values[i] = base[i]! + scale * merged[i]!;
+    values[i] = base[i]! + merged[i]!;
     if (!(Math.abs(values[i]!) < limit)) {
       throw overflow(name, values[i]!, dtype);
     }
@@ -41,11 +38,12 @@ export function checkRange(values: Values, dtype: Dtype, name: string): void {
   }
 }
 
-function limitOf(dtype: Dtype): number {
+/** What magnitudes must stay under to be finite in a dtype. */
+export function limitOf(dtype: Dtype): number {
   return LIMITS[dtype] ?? Number.POSITIVE_INFINITY;
 }
 
-function overflow(name: string, value: number, dtype: Dtype): MergeguardError {
+export function overflow(name: string, value: number, dtype: Dtype): MergeguardError {
   return new MergeguardError(
     `${name} of the merged model would hold ${value}, which is no finite number in ${dtype}; write a wider dtype, or merge with smaller coefficients`,
   );

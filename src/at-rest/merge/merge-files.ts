@@ -25,7 +25,7 @@ export async function mergeFiles(options: MergeFilesOptions): Promise<MergedFile
   const paths = await namedPaths(models, base);
   checkModelCount(merge.method, merge.parameters, paths.length);
   return withModels({ base, models: paths, heads, onFindings, signal }, async (opened) => {
-    const rule = methodRule(merge, threads, signal);
+    const rule = methodRule(merge, paths.length, threads, signal);
     try {
       const record = { merge: merge.id, method: merge.method.name, parameters: merge.parameters };
       return await writeMergedFile(opened, rule, options, record);

@@ -1,20 +1,36 @@
-import { type ConfiguredMerge, MergePool, type Survey, type TensorToMerge } from '../../merging/index.js';
+import {
+  type Combination,
+  type ConfiguredMerge,
+  MergePool,
+  type Survey,
+  type TensorToMerge,
+} from '../../merging/index.js';
 
-/** How the task vectors of a tensor become one. */
-export interface MergeRule {
+/** How the models' tensors become one. */
+export type MergeRule = SumRule | MethodRule;
+
+interface AnyRule {
   /** whether a tensor may come in stretches */
   readonly isDivisible: boolean;
-  readonly needsBase: boolean;
   /** arrays as long as the tensor that are held while it is merged, beside what is read */
   readonly workspace: number;
   /** bytes of weights in memory at a time, unless one tensor that must be whole takes more */
   readonly memory: number;
   readonly survey: Survey<unknown> | null;
-  /** factor on what `merge` gives */
+  close(): Promise<void>;
+}
+
+/** base + scale * combination of the task vectors: done in one go over the values, as they lie in the files. */
+export interface SumRule extends AnyRule {
+  readonly combination: Combination;
   readonly scale: number;
+}
+
+/** base + what a method makes of the task vectors. */
+export interface MethodRule extends AnyRule {
+  readonly needsBase: boolean;
   /** The arrays may be taken: they are not used afterwards. */
   merge(tensor: TensorToMerge, known: unknown): Promise<Float32Array>;
-  close(): Promise<void>;
 }
 
 /** Enough to read while others are worked on; the fewer there are, the more of them the processor's caches hold. */
@@ -22,16 +38,14 @@ const FEW = 32 << 20;
 /** A matrix of ViT-B/16's largest, of two models, with its decomposition. */
 const EACH_THREAD = 144 << 20;
 
-/** One model alone: base + scale * its task vector. */
-export function singleModel(scale: number): MergeRule {
+export function sumRule(combination: Combination, scale: number): SumRule {
   return {
     isDivisible: true,
-    needsBase: false,
     workspace: 0,
     memory: FEW,
     survey: null,
+    combination,
     scale,
-    merge: async ({ taus }) => taus[0]!,
     close: async () => undefined,
   };
 }
@@ -41,19 +55,24 @@ const DECOMPOSING = 12;
 
 /**
  * A merge method. What decomposes matrices is done in threads.
+ * @param count of the models
  * @param signal once it is aborted, nothing is waited for
  */
 export function methodRule(
   configured: ConfiguredMerge,
+  count: number,
   threads: number,
   signal: AbortSignal | undefined,
 ): MergeRule {
   const { method, parameters } = configured;
+  const combination = method.combination(parameters, count);
+  if (combination !== null) {
+    return sumRule(combination, 1);
+  }
   const rule = {
     isDivisible: method.elementwise(parameters),
     needsBase: method.needsBase,
     survey: method.survey(parameters),
-    scale: 1,
   };
   if (!method.decomposes) {
     return {

@@ -41,7 +41,7 @@ export async function readStretch(
   return { taus, base: from };
 }
 
-function notFinite(tensor: string, whose: string): MergeguardError {
+export function notFinite(tensor: string, whose: string): MergeguardError {
   return new MergeguardError(
     `${tensor} of ${whose} holds NaN or infinite values, which can not be merged; leave the model out, or the tensor (--heads ${tensor})`,
   );
@@ -73,7 +73,8 @@ async function readFinite(
   return tau;
 }
 
-async function readTau(
+/** Task vector of a stretch, as a model stores it: it may hold NaN and infinity. */
+export async function readTau(
   { tensor, range }: Stretch,
   model: ModelAtRest,
   readBase: () => Promise<Values>,

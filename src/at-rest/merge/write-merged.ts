@@ -5,10 +5,11 @@ import type { NamedCheckpoint } from '../named-checkpoint.js';
 import type { SharedTensor } from '../shared-tensors.js';
 import { addToBase } from './encode-merged.js';
 import type { MergePlan } from './merge-plan.js';
-import type { MergeRule } from './merge-rule.js';
+import type { MergeRule, MethodRule } from './merge-rule.js';
 import { type MergedDtype, MergedOutput, placesOf } from './merged-output.js';
 import { readStretch, tensorToMerge } from './read-stretch.js';
 import { type Stretch, stretchesOf } from './stretches.js';
+import { sumStretch } from './sum-stretch.js';
 import { surveyFiles } from './survey.js';
 
 export interface Merging {
@@ -36,7 +37,8 @@ export async function writeMerged(
   const isUnchanged = ({ name }: SharedTensor) => models.every((model) => model.form(name) === 'zero');
   const onStretch = progressOf(merging);
   const stretches = plan.merged.flatMap((tensor) => stretchesOf(tensor, rule.isDivisible));
-  const { survey, needsBase } = rule;
+  const { survey } = rule;
+  const needsBase = 'needsBase' in rule && rule.needsBase;
   const known =
     survey === null
       ? null
@@ -52,8 +54,10 @@ export async function writeMerged(
       const called = names.get(tensor.name)!;
       if (isUnchanged(tensor)) {
         await Promise.all(called.map((name) => output.copy({ ...stretch, tensor: { ...tensor, name } })));
+      } else if ('combination' in rule) {
+        await sumStretch(stretch, called, { base, models, rule }, output);
       } else {
-        await mergeStretch(stretch, called, merging, known, output);
+        await mergeStretch(stretch, called, { base, models, rule }, known, output);
       }
       onStretch(stretch);
     });
@@ -80,7 +84,7 @@ function namesOf({ merged, tied }: MergePlan): Map<string, string[]> {
 async function mergeStretch(
   stretch: Stretch,
   names: readonly string[],
-  { base, models, rule }: Merging,
+  { base, models, rule }: { base: NamedCheckpoint; models: readonly ModelAtRest[]; rule: MethodRule },
   known: unknown,
   output: MergedOutput,
 ): Promise<void> {
@@ -95,7 +99,7 @@ async function mergeStretch(
     const dtype = output.dtype(name);
     // Written before the next one overwrites it.
     const own = names.length === 1 ? merged : merged.slice();
-    await output.write(name, addToBase(from, own, rule.scale, dtype, name), stretch.range.start);
+    await output.write(name, addToBase(from, own, dtype, name), stretch.range.start);
   }
 }
 

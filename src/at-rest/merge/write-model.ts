@@ -1,5 +1,5 @@
 import { modelPaths } from '../model-paths.js';
-import { singleModel } from './merge-rule.js';
+import { sumRule } from './merge-rule.js';
 import { type MergedFile, type WriteOptions, writeMergedFile } from './merged-file.js';
 import { withModels } from './with-models.js';
 
@@ -20,6 +20,6 @@ export async function writeModel(options: WriteModelOptions): Promise<MergedFile
   const { base, model, scale = 1, heads = [], onFindings, signal } = options;
   const models = await modelPaths([model], base, model);
   return withModels({ base, models, heads, onFindings, signal }, (opened) =>
-    writeMergedFile(opened, singleModel(scale), options, { scale }),
+    writeMergedFile(opened, sumRule({ weights: [1], factor: 1 }, scale), options, { scale }),
   );
 }
