@@ -12,7 +12,7 @@ import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { openMeasurements } from './slow-measurements.js';
 import { DeviceStatistics } from './statistics.js';
 import { recipeOf, type Stream, streamOf } from './stream.js';
-import { TrainingLook } from './training-look.js';
+import { TrainingLook } from './training-look/index.js';
 
 export interface InstrumentSources {
   readonly config: GuardConfig;

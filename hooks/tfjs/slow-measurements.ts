@@ -10,7 +10,7 @@ import type { FunctionalPart } from './functional-part.js';
 import { FunctionalProbe } from './functional-probe.js';
 import { InputGradientPart } from './input-gradient-part.js';
 import type { Layout } from './layout.js';
-import { MergeProbe } from './merge-probe.js';
+import { MergeProbe } from './merge-probe/index.js';
 import { NativeDecomposer } from './native-svd.js';
 import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { SpectralSweep } from './spectral-sweep.js';

@@ -5,13 +5,13 @@ import type { LossGradients } from '../../src/steering/index.js';
 import { type Activity, Budget } from './budget.js';
 import { FailOpen } from './fail-open.js';
 import type { Instruments } from './instruments.js';
+import type { MergeResult } from './merge-probe/index.js';
 import { byName, type Gradients, withAdditions, wrapOptimizer } from './optimizer-seam.js';
-import type { MergeResult } from './pair-probe.js';
 import { SlowLane } from './slow-lane.js';
 import { SteeringSeams, type SteeringSeamsOptions } from './steering-seams.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
-import type { LookWarning } from './training-look.js';
+import type { LookWarning } from './training-look/index.js';
 
 export interface TapParts {
   readonly run: string;

@@ -1,10 +1,10 @@
-import type { ConfiguredMerge } from '../../src/merging/index.js';
-import { MergePool } from '../../src/merging/index.js';
-import type { Reference } from '../../src/reference/index.js';
-import type { NamedTensors } from '../../src/tensors/index.js';
+import type { ConfiguredMerge } from '../../../src/merging/index.js';
+import { MergePool } from '../../../src/merging/index.js';
+import type { Reference } from '../../../src/reference/index.js';
+import type { NamedTensors } from '../../../src/tensors/index.js';
+import type { Pieces } from '../slow-task.js';
 import { type MergeResult, PairProbe } from './pair-probe.js';
 import { openReferenceTask, type ProbedModel, type ProbedTask, type ReferenceTask } from './probed-task.js';
-import type { Pieces } from './slow-task.js';
 import { TaskSamples } from './task-samples.js';
 import { groupsOf, type TensorToRead } from './tensor-groups.js';
 

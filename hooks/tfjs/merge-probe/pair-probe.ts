@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { ConfiguredMerge, MergePool, Survey, TensorToMerge } from '../../src/merging/index.js';
-import { tauOf } from '../../src/reference/index.js';
-import { messageOf } from '../../src/tensors/errors.js';
-import { MergeguardError } from '../../src/tensors/index.js';
-import { inVariableLayout } from './layout.js';
+import type { ConfiguredMerge, MergePool, Survey, TensorToMerge } from '../../../src/merging/index.js';
+import { tauOf } from '../../../src/reference/index.js';
+import { messageOf } from '../../../src/tensors/errors.js';
+import { MergeguardError } from '../../../src/tensors/index.js';
+import { inVariableLayout } from '../layout.js';
 import { LiveSnapshot } from './live-snapshot.js';
 import { type ProbeNumbers, probeNumbers } from './probe-numbers.js';
 import {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { formatShape } from '../../src/tensors/index.js';
+import { formatShape } from '../../../src/tensors/index.js';
 
 /** Kernels that take a part of what they are given: a whole data set may go in, the batch comes out. */
 const SELECTING = new Set(['Slice', 'StridedSlice', 'GatherV2', 'GatherNd']);

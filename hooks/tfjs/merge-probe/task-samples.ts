@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type CalibrationFunctions, crossEntropies } from './calibration.js';
+import { type CalibrationFunctions, crossEntropies } from '../calibration.js';
 
 /** Samples in one forward pass of a merge probe. */
 const CHUNK = 32;

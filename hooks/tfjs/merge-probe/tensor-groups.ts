@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { elementCount } from '../../src/tensors/index.js';
-import type { SharedTensor } from './layout.js';
+import { elementCount } from '../../../src/tensors/index.js';
+import type { SharedTensor } from '../layout.js';
+import type { LiveTau } from '../live-tau.js';
 import type { LiveSnapshot } from './live-snapshot.js';
-import type { LiveTau } from './live-tau.js';
 
 /** Values that are read back and merged in one piece, but for a tensor that has more by itself. */
 const GROUP_SIZE = 2 ** 20;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Reference } from '../../src/reference/index.js';
+import type { Reference } from '../../../src/reference/index.js';
 import {
   canonicalVariable,
   formatShape,
@@ -8,9 +8,9 @@ import {
   type NamedTensors,
   shapesOf,
   someOf,
-} from '../../src/tensors/index.js';
-import type { Calibration } from './calibration.js';
-import { type HeadTensor, inVariableLayout } from './layout.js';
+} from '../../../src/tensors/index.js';
+import type { Calibration } from '../calibration.js';
+import { type HeadTensor, inVariableLayout } from '../layout.js';
 
 /** How a model is asked for a reference's task. */
 export interface TaskHead {

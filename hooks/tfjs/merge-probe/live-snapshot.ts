@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { withValues } from '../../src/steering/index.js';
+import { withValues } from '../../../src/steering/index.js';
 
 /** Values of all variables of a model at one step, which may be replaced one after the other. */
 export class LiveSnapshot {

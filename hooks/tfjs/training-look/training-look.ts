@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AlertEvent } from '../../src/guard/index.js';
-import type { Reference } from '../../src/reference/index.js';
-import { elementCount } from '../../src/tensors/index.js';
-import type { Budget } from './budget.js';
-import type { Calibration } from './calibration.js';
-import { sampleProblem } from './calibration-samples.js';
+import type { AlertEvent } from '../../../src/guard/index.js';
+import type { Reference } from '../../../src/reference/index.js';
+import { elementCount } from '../../../src/tensors/index.js';
+import type { Budget } from '../budget.js';
+import type { Calibration } from '../calibration.js';
+import { sampleProblem } from '../calibration-samples.js';
+import type { FailOpen } from '../fail-open.js';
+import { type StepClock, timed } from '../step-clock.js';
 import { enteringSamples } from './entering-samples.js';
-import type { FailOpen } from './fail-open.js';
 import { rowHashes } from './row-hashes.js';
-import { type StepClock, timed } from './step-clock.js';
 
 /** Values of training samples that are compared at once. */
 const MOST_VALUES = 2 ** 19;

@@ -1,4 +1,4 @@
-import type { ProbedTask, ProbeEvent } from '../../src/guard/index.js';
+import type { ProbedTask, ProbeEvent } from '../../../src/guard/index.js';
 import type { Answers } from './task-samples.js';
 
 /** What the merged model, and the task's own, answered on the same samples of a task. */

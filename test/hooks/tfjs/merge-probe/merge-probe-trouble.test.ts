@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
-import { type Reference, tauOf } from '../../../src/reference/index.js';
-import { elementCount } from '../../../src/tensors/index.js';
-import { eventLog, SmallModel, train } from './guarded-loop.js';
-import { LoraModel, referencesOf, SCALE } from './lora-model.js';
-import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from './probed-loop.js';
+import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
+import { openBackend } from '../../../../src/backend/index.js';
+import { type Reference, tauOf } from '../../../../src/reference/index.js';
+import { elementCount } from '../../../../src/tensors/index.js';
+import { eventLog, SmallModel, train } from '../guarded-loop.js';
+import { LoraModel, referencesOf, SCALE } from '../lora-model.js';
+import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from '../probed-loop.js';
 
 beforeAll(() => openBackend('wasm'));
 

@@ -1,18 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { layoutOf } from '../../../hooks/tfjs/index.js';
-import { type SharedTensor, valuesOf, variablesOf } from '../../../hooks/tfjs/layout.js';
-import { liveTau } from '../../../hooks/tfjs/live-tau.js';
-import { openCalibration } from '../../../hooks/tfjs/open-calibration.js';
-import { type MergeResult, PairProbe } from '../../../hooks/tfjs/pair-probe.js';
-import { openReferenceTask, type ReferenceTask } from '../../../hooks/tfjs/probed-task.js';
-import { TaskSamples } from '../../../hooks/tfjs/task-samples.js';
-import { groupsOf, type TensorToRead } from '../../../hooks/tfjs/tensor-groups.js';
-import { openBackend } from '../../../src/backend/index.js';
-import { MergePool, mergeMethod } from '../../../src/merging/index.js';
-import { elementCount } from '../../../src/tensors/index.js';
-import { SmallModel } from './guarded-loop.js';
+import { layoutOf } from '../../../../hooks/tfjs/index.js';
+import { type SharedTensor, valuesOf, variablesOf } from '../../../../hooks/tfjs/layout.js';
+import { liveTau } from '../../../../hooks/tfjs/live-tau.js';
+import { type MergeResult, PairProbe } from '../../../../hooks/tfjs/merge-probe/pair-probe.js';
+import { openReferenceTask, type ReferenceTask } from '../../../../hooks/tfjs/merge-probe/probed-task.js';
+import { TaskSamples } from '../../../../hooks/tfjs/merge-probe/task-samples.js';
+import { groupsOf, type TensorToRead } from '../../../../hooks/tfjs/merge-probe/tensor-groups.js';
+import { openCalibration } from '../../../../hooks/tfjs/open-calibration.js';
+import { openBackend } from '../../../../src/backend/index.js';
+import { MergePool, mergeMethod } from '../../../../src/merging/index.js';
+import { elementCount } from '../../../../src/tensors/index.js';
+import { SmallModel } from '../guarded-loop.js';
 import {
   calibrationOf,
   heldOut,
@@ -21,7 +21,7 @@ import {
   probedByHand,
   probedReferences,
   weightsOf,
-} from './probed-loop.js';
+} from '../probed-loop.js';
 
 const pool = new MergePool({ threads: 1 });
 afterAll(() => pool.close());

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { probeNumbers, type TaskAnswers } from '../../../hooks/tfjs/probe-numbers.js';
-import { Random } from '../../../src/tensors/index.js';
+import { probeNumbers, type TaskAnswers } from '../../../../hooks/tfjs/merge-probe/probe-numbers.js';
+import { Random } from '../../../../src/tensors/index.js';
 
 /**
  * Answers on `count` samples: the own model is right with probability `own`; where it is, the merged one with `kept`, where it is not,

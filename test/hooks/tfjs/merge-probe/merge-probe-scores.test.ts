@@ -1,18 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
+import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
+import { openBackend } from '../../../../src/backend/index.js';
 import {
   connectGuard,
   createGuard,
   resolveConfig,
   type Score,
   type TickEvent,
-} from '../../../src/guard/index.js';
-import { startServer } from '../../../src/server/index.js';
-import { fingerprintOf } from '../../guard/fingerprint-sample.js';
-import { eventLog, SmallModel, train } from './guarded-loop.js';
-import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from './probed-loop.js';
+} from '../../../../src/guard/index.js';
+import { startServer } from '../../../../src/server/index.js';
+import { fingerprintOf } from '../../../guard/fingerprint-sample.js';
+import { eventLog, SmallModel, train } from '../guarded-loop.js';
+import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from '../probed-loop.js';
 
 beforeAll(() => openBackend('wasm'));
 

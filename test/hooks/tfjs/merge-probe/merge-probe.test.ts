@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
-import { eventSchema, type ProbeEvent } from '../../../src/guard/index.js';
-import { MERGE_METHODS } from '../../../src/merging/index.js';
-import type { Reference } from '../../../src/reference/index.js';
-import { eventLog, SmallModel, train } from './guarded-loop.js';
+import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
+import { openBackend } from '../../../../src/backend/index.js';
+import { eventSchema, type ProbeEvent } from '../../../../src/guard/index.js';
+import { MERGE_METHODS } from '../../../../src/merging/index.js';
+import type { Reference } from '../../../../src/reference/index.js';
+import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import {
   calibrationOf,
   type HeldOut,
@@ -17,7 +17,7 @@ import {
   probedByHand,
   probedReferences,
   weightsOf,
-} from './probed-loop.js';
+} from '../probed-loop.js';
 
 beforeAll(() => openBackend('wasm'));
 

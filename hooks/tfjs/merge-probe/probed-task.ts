@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Reference } from '../../src/reference/index.js';
-import type { NamedTensors } from '../../src/tensors/index.js';
-import { referenceWeights } from './activation-part.js';
-import type { Calibration } from './calibration.js';
-import { sampleProblem, storedSamples } from './calibration-samples.js';
-import type { HeadTensor, SharedTensor } from './layout.js';
-import { leaveNoTrace } from './leave-no-trace.js';
+import type { Reference } from '../../../src/reference/index.js';
+import type { NamedTensors } from '../../../src/tensors/index.js';
+import { referenceWeights } from '../activation-part.js';
+import type { Calibration } from '../calibration.js';
+import { sampleProblem, storedSamples } from '../calibration-samples.js';
+import type { HeadTensor, SharedTensor } from '../layout.js';
+import { leaveNoTrace } from '../leave-no-trace.js';
+import { shapeOf } from '../open-calibration.js';
 import { LiveSnapshot } from './live-snapshot.js';
-import { shapeOf } from './open-calibration.js';
 import { openHead, scoresProblem, type TaskHead } from './reference-heads.js';
 import { type Answers, type Chunk, TaskSamples, take } from './task-samples.js';
 

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
-import type { Reference } from '../../../src/reference/index.js';
-import type { NamedTensors } from '../../../src/tensors/index.js';
-import { eventLog, SmallModel, train } from './guarded-loop.js';
+import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
+import { openBackend } from '../../../../src/backend/index.js';
+import type { Reference } from '../../../../src/reference/index.js';
+import type { NamedTensors } from '../../../../src/tensors/index.js';
+import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import {
   calibrationOf,
   heldOut,
@@ -14,7 +14,7 @@ import {
   probedByHand,
   probedReferences,
   weightsOf,
-} from './probed-loop.js';
+} from '../probed-loop.js';
 
 beforeAll(() => openBackend('wasm'));
 

@@ -1,0 +1,1 @@
+export { type LookWarning, TrainingLook } from './training-look.js';
