@@ -11,23 +11,24 @@ import { type Failure, failureLines, failuresOf, subjectOf } from './failures.js
 import { Journal, writeError } from './journal.js';
 import { lockFolder } from './lock.js';
 import { measure, missing } from './measure.js';
+import type { MetricsOptions, MetricsStage } from './metrics-options.js';
 import { type MeasuredPair, OutcomeReader } from './outcomes.js';
-import { type PairMetricsOptions, pairMetrics } from './pair-metrics.js';
+import { pairMetrics } from './pair-metrics.js';
 import { type Job, Plan, SELF_PROBE_SCALE } from './plan.js';
 import type { CalibrationPool } from './pool.js';
 
-export type Stage = 'models alone' | 'metrics' | 'merges';
+export type Stage = 'models alone' | MetricsStage | 'merges';
 
 export interface Progress {
   readonly stage: Stage;
-  /** evaluations; parameters in the stage `metrics` */
+  /** evaluations; parameters of weight metrics, pairs of metrics through the hook */
   readonly done: number;
   readonly total: number;
-  /** what was just done; empty in the stage `metrics` */
+  /** what was just evaluated; empty where metrics are measured */
   readonly label: string;
 }
 
-export interface CalibrateOptions extends Pick<PairMetricsOptions, 'onFindings'> {
+export interface CalibrateOptions extends Pick<MetricsOptions, 'onFindings'> {
   /** the folder that keeps the journal, and merged checkpoints while they are evaluated; made where it is not there */
   readonly work: string;
   /** evaluations at a time; defaults to one a core in the zoo, and to one where a command evaluates */
@@ -204,7 +205,7 @@ class Run {
       threads: availableParallelism(),
       signal,
       ...(onFindings && { onFindings }),
-      onProgress: (done, total) => onProgress?.({ stage: 'metrics', done, total, label: '' }),
+      onProgress: (stage, done, total) => onProgress?.({ stage, done, total, label: '' }),
     });
   }
 

@@ -3,9 +3,11 @@ export {
   type Calibration,
   calibrate,
   type Progress,
+  type Stage,
   tooFewError,
 } from './calibrate.js';
 export { type Failure, failureLines } from './failures.js';
+export { fittedGroups } from './fitted-groups.js';
 export { openPool } from './open-pool.js';
 export type { CalibrationPool } from './pool.js';
 export { type PoolFile, readPoolFile } from './pool-file.js';

@@ -43,6 +43,8 @@ export interface MetricsEntry extends Common {
   readonly b: string;
   readonly metrics: Readonly<Record<string, number | null>>;
   readonly reasons: Readonly<Record<string, string>>;
+  /** what a reader of the pair's metrics should know, a sentence each; none where an older version wrote the entry */
+  readonly notes?: readonly string[];
 }
 
 const KINDS = ['evaluation', 'failure', 'metrics'];
@@ -123,6 +125,12 @@ export class Journal {
   /** The last entry of that key, or undefined. */
   get(key: string): JournalEntry | undefined {
     return this.#entries.get(key);
+  }
+
+  /** The last entry of that key where it is one of metrics, or undefined. */
+  metrics(key: string): MetricsEntry | undefined {
+    const entry = this.get(key);
+    return entry?.kind === 'metrics' ? entry : undefined;
   }
 
   /** @throws MergeguardError where it can't be written */

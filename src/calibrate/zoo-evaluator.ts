@@ -1,18 +1,10 @@
 import { applyTau } from '../merging/index.js';
-import { readReference, tauOf } from '../reference/index.js';
-import { MergeguardError, type NamedTensors, openCheckpoint, readNamedTensors } from '../tensors/index.js';
-import { digest } from '../zoo/demo-tasks.js';
+import { readReference } from '../reference/index.js';
+import { MergeguardError, type NamedTensors } from '../tensors/index.js';
 import { loadPoolTask, type TaskSource, ZooEvaluators } from '../zoo/index.js';
 import type { Evaluator, Made, Subject } from './evaluator.js';
 import type { CalibrationPool } from './pool.js';
-
-/** A zoo model in memory. */
-interface ZooModel {
-  readonly tau: NamedTensors;
-  readonly head: NamedTensors;
-  /** stands for the head and for the samples of the task */
-  readonly identity: unknown;
-}
+import { openZooModels, type ZooModel } from './zoo-models.js';
 
 /** Merges zoo models in memory and evaluates them in threads, on all test samples of a task. */
 export class ZooEvaluator implements Evaluator {
@@ -41,28 +33,13 @@ export class ZooEvaluator implements Evaluator {
    * @throws MergeguardError where a model or a task can't be read
    */
   static async open(pool: CalibrationPool, source: TaskSource, threads: number): Promise<ZooEvaluator> {
-    const checkpoint = await openCheckpoint(pool.base);
-    let base: NamedTensors;
-    try {
-      base = await readNamedTensors(checkpoint);
-    } finally {
-      await checkpoint.close();
-    }
-    const models: ZooModel[] = [];
-    for (const { path, task, identity } of pool.models) {
-      const reference = await readReference(path);
-      const samples = digest([await loadPoolTask(source, task)]);
-      models.push({
-        tau: new Map([...base].map(([name, { shape }]) => [name, tauOf(reference, { name, shape })])),
-        head: reference.head!,
-        identity: { zoo: samples, head: identity },
-      });
-    }
+    const { base, models } = await openZooModels(pool, source);
     return new ZooEvaluator(pool, base, models, await ZooEvaluators.open({ ...source, threads }));
   }
 
   identityOf(model: number): unknown {
-    return this.#models[model]!.identity;
+    const { samples } = this.#models[model]!;
+    return { zoo: samples, head: this.#pool.models[model]!.identity };
   }
 
   async make({ models, merge, scale }: Subject): Promise<Made> {

@@ -5,10 +5,12 @@ import {
   type Calibration,
   calibrate,
   failureLines,
+  fittedGroups,
   openPool,
   type PoolFile,
   type Progress,
   readPoolFile,
+  type Stage,
   tableCsv,
   tooFewError,
 } from '../calibrate/index.js';
@@ -161,12 +163,14 @@ async function finish(
   });
   const usable = usableMethods(methods, calibration);
   const { architecture = 'unknown architecture', optimiser = 'unknown optimiser' } = file.settings;
+  const fitted = fittedGroups(pairs, usable);
+  fitted.notes.forEach(note);
   const { rows, options, notices } = await fitInput({
     table,
     out: args.out,
     target: 'normalized_acc',
     methods: usable.join(),
-    features: 'all',
+    features: fitted.groups.join('+') || 'all',
     quick: args.quick,
     threads: availableParallelism(),
     name: file.name,
@@ -180,7 +184,7 @@ async function finish(
   const provenance = {
     ...options.provenance,
     source: `a pool of ${new Set(pairs.flatMap(({ taskA, taskB }) => [taskA, taskB])).size} models, every pair merged and evaluated by mergeguard calibrate`,
-    notes: [...notes, ...notices],
+    notes: [...notes, ...fitted.notes, ...notices],
   };
   const fingerprint = await fitAndWrite(
     rows,
@@ -231,9 +235,18 @@ function note(text: string): void {
   tell(`note: ${plain(text)}`);
 }
 
-/** A bar for each stage, one after the other; for metrics only where they take long. */
+/** How much of a stage is done, in words. */
+const COUNTED: Readonly<Record<Stage, (done: number, total: number) => string>> = {
+  'models alone': (done, total) => `${done} of ${total} evaluations of models alone`,
+  'weight metrics': (done, total) =>
+    `${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} M parameters compared`,
+  'metrics through the hook': (done, total) => `${done} of ${total} pairs measured by a guard`,
+  merges: (done, total) => `${done} of ${total} evaluations of merges`,
+};
+
+/** A bar for each stage, one after the other; for weight metrics only where they take long. */
 class StageProgress {
-  #stage: Progress['stage'] | null = null;
+  #stage: Stage | null = null;
   #bar: WorkProgress | null = null;
   #began = 0;
 
@@ -242,13 +255,9 @@ class StageProgress {
       this.close();
       this.#stage = stage;
       this.#began = performance.now();
-      this.#bar = new WorkProgress(process.stderr, (count, all) =>
-        stage === 'metrics'
-          ? `${(count / 1e6).toFixed(1)} of ${(all / 1e6).toFixed(1)} M parameters compared`
-          : `${count} of ${all} evaluations of ${stage}`,
-      );
+      this.#bar = new WorkProgress(process.stderr, COUNTED[stage]);
     }
-    if (stage !== 'metrics' || performance.now() - this.#began > QUIET_MS) {
+    if (stage !== 'weight metrics' || performance.now() - this.#began > QUIET_MS) {
       this.#bar!.show({ done, total, label });
     }
   }

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { openBackend } from '../../src/backend/index.js';
 import { type Calibration, calibrate } from '../../src/calibrate/calibrate.js';
 import { openPool } from '../../src/calibrate/open-pool.js';
 import { readPoolFile } from '../../src/calibrate/pool-file.js';
+import { FEATURES } from '../../src/fingerprint/index.js';
 import type { Pool } from '../../src/zoo/index.js';
 import { loadPoolTask, preparePool } from '../../src/zoo/index.js';
 import { realMerges } from '../../src/zoo/real-merges.js';
 import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
-import { WEIGHT_METRICS } from '../at-rest/models-on-disk.js';
 import { barTask, writeTaskFolder } from '../zoo/small-tasks.js';
 
 const METHODS = ['weight_avg', 'tsv'];
@@ -83,12 +83,11 @@ describe('a pool of the zoo', () => {
     }
   });
 
-  it('has the weight metrics of every pair and outcomes of groups', () => {
+  it('has all metrics of every pair and outcomes of groups', () => {
     expect(result.pairs).toHaveLength(10);
     for (const { metrics } of result.pairs) {
-      expect(Object.keys(metrics).filter((name) => metrics[name] !== null)).toEqual(
-        expect.arrayContaining(WEIGHT_METRICS),
-      );
+      expect(Object.keys(metrics).filter((name) => metrics[name] === null)).toEqual([]);
+      expect(Object.keys(metrics).sort()).toEqual([...FEATURES].sort());
     }
     expect(result.groups).toHaveLength(10);
     expect(result.groups.every(({ tasks }) => tasks.length === 3)).toBe(true);
@@ -108,6 +107,29 @@ describe('a pool of the zoo', () => {
     expect(changed.pairs.map(({ accuracies }) => accuracies)).toEqual(
       result.pairs.map(({ accuracies }) => accuracies),
     );
+  });
+
+  it('is measured again only where a kill left the metrics of a pair out', async () => {
+    const journal = join(folder, 'work/journal.jsonl');
+    const lines = readFileSync(journal, 'utf8').split('\n').slice(0, -1);
+    const isTorn = (line: string) => {
+      const { kind, b, metrics } = JSON.parse(line);
+      return kind === 'metrics' && b === 'poles' && metrics.activation_dot_product !== null;
+    };
+    const torn = lines.filter(isTorn).length;
+    expect(torn % 4).toBe(0);
+    await mkdir(join(folder, 'torn'));
+    writeFileSync(
+      join(folder, 'torn/journal.jsonl'),
+      `${lines.filter((line) => !isTorn(line)).join('\n')}\n`,
+    );
+    const shown: string[] = [];
+    const again = await calibrate(await opened(), {
+      work: join(folder, 'torn'),
+      onProgress: ({ stage, done, total }) => shown.push(`${stage}: ${done} of ${total}`),
+    });
+    expect(shown).toEqual([1, 2, 3, 4].map((done) => `metrics through the hook: ${done} of 4`));
+    expect(again.pairs).toEqual(result.pairs);
   });
 
   it('is refused for tasks that are not there', async () => {
