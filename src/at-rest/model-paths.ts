@@ -50,7 +50,7 @@ export async function modelPaths(
     problems.push(`"${paths[places.indexOf(place)]}" is given twice`);
   }
   if (problems.length > 0) {
-    throw problemsOf('these models can not be compared:', problems);
+    throw problemsOf('these models can not be used:', problems);
   }
   return nameApart(paths);
 }

@@ -30,14 +30,19 @@ export function mergeReport(
 
 /** What was merged, what was not and why, and what to know of the mergekit file. */
 export function mergeLines(report: MergeReport): string[] {
-  const { merge, models, merged, total, share, tied, copied, left, mergekit, dtypes } = report;
+  const { merge, models, merged, total, share, tied, apart, copied, left, mergekit, dtypes } = report;
   const names = models.map(({ name }) => plain(name));
   const ties = Object.entries(tied).map(([name, first]) => ({ name, reason: `one weight with ${first}` }));
+  const untied = Object.entries(apart).map(([name, first]) => ({
+    name,
+    reason: `one weight with ${first} in the base, written apart`,
+  }));
   const notes = mergekit !== null && 'notes' in mergekit ? mergekit.notes : [];
   return [
     ...wrapped(`${merge} of ${someOf(names, MOST_HEADED)}`, WIDTH, '  '),
     `${merged} of ${total} tensors of the base merged, ${shareText(share)} % of the parameters, in ${dtypes.join(', ')}`,
     ...excludedLines('tied', ties),
+    ...excludedLines('no longer tied', untied),
     ...excludedLines('as in the base', copied),
     ...excludedLines('not written', left),
     ...(mergekit !== null && 'reason' in mergekit

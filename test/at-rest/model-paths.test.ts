@@ -76,7 +76,7 @@ describe('modelPaths', () => {
     const error = (await modelPaths(given, null).catch((caught: unknown) => caught)) as Error;
     expect(error).toBeInstanceOf(MergeguardError);
     for (const problem of [
-      /^these models can not be compared:/,
+      /^these models can not be used:/,
       /a\.safetensors" is given twice/,
       /the model ".*nowhere" can't be opened/,
       /pickle\.bin" is not a safetensors file; save the model again/,

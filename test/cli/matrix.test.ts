@@ -164,7 +164,7 @@ describe.concurrent('mergeguard matrix', () => {
     );
     expect(missing).toMatchObject({ code: 1, out: '' });
     expect(missing.err.split('\n')).toEqual([
-      'mergeguard: these models can not be compared:',
+      'mergeguard: these models can not be used:',
       expect.stringContaining(
         `  - the folder "${at('bad/empty')}" holds no model: neither model.safetensors nor`,
       ),

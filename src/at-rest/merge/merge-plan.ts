@@ -11,6 +11,8 @@ export interface MergePlan {
   readonly merged: readonly SharedTensor[];
   /** name -> the merged tensor whose values it gets, being one weight with it */
   readonly tied: ReadonlyMap<string, string>;
+  /** one weight with another in the base, and no longer, where one of the two is merged: name -> the other's */
+  readonly apart: ReadonlyMap<string, string>;
   /** written as they are in the base, and why */
   readonly copied: readonly Excluded[];
   /** not written, since the base does not hold them */
@@ -39,10 +41,28 @@ export async function planMerge(
   return {
     merged,
     tied: followers,
+    apart: await takenApart(base, merged, followers),
     copied: others.filter(({ name }) => base.originals.has(name)),
     left: others.filter(({ name }) => !base.originals.has(name)),
     share: coverage.parameters + sizeOf(base, more) / Math.max(1, sizeOf(base, base.shapes.keys())),
   };
+}
+
+/** What the base has as one weight and the merge does not; what is not merged in either place stays one. */
+async function takenApart(
+  base: NamedCheckpoint,
+  merged: readonly SharedTensor[],
+  followers: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const names = new Set(merged.map(({ name }) => name));
+  const all = [...base.shapes].map(([name, shape]) => ({ name, shape }));
+  const pairs = [...(await tiedTensors(base, [], all))];
+  return new Map(
+    pairs.filter(([name, first]) => {
+      const isStillTied = followers.get(name) === first || followers.get(first) === name;
+      return !isStillTied && (names.has(name) || names.has(first));
+    }),
+  );
 }
 
 function sizeOf(base: NamedCheckpoint, names: Iterable<string>): number {

@@ -45,6 +45,8 @@ export interface MergedFile {
   readonly share: number;
   /** written with the values of another merged tensor, being one weight with it: name -> that one's */
   readonly tied: Readonly<Record<string, string>>;
+  /** one weight with another in the base, written apart: a model changes one alone, or one is not merged. Name -> that one's */
+  readonly apart: Readonly<Record<string, string>>;
   /** written as they are in the base, and why */
   readonly copied: readonly Excluded[];
   /** tensors of the models that were not written, and why */
@@ -84,6 +86,7 @@ export async function writeMergedFile(
     total: base.originals.size,
     share: plan.share,
     tied: Object.fromEntries(plan.tied),
+    apart: Object.fromEntries(plan.apart),
     copied: plan.copied,
     left: plan.left,
     findings,
