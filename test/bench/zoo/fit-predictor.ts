@@ -4,14 +4,14 @@ import type { Fitter } from '../../../src/fingerprint/fitter.js';
 import type { Example } from '../../../src/fingerprint/linear-model.js';
 import type { Penalties } from '../../../src/fingerprint/penalty.js';
 import type { Predictor } from './predictors.js';
+import { stackOf } from './stack.js';
 
 /**
- * Prices of the program on what the lines leave over, chosen beforehand on synthetic zoos, not on real outcomes.
+ * Price of an effect in the program on what the lines leave over, chosen beforehand on synthetic zoos, not on real outcomes.
  * What they leave of a task is mostly the luck of its calibration and test images, the same in all its pairs: from
- * 0.003 to 0.1 the price of an effect makes no difference there, from 0.15 on it takes them away. Metrics know little
- * beside a probe, so a weight must be worth a tenth of the mean absolute error to be there at all.
+ * 0.003 to 0.1 the price makes no difference there, from 0.15 on it takes the effects away.
  */
-const RESIDUAL_PRICES = { effects: 0.03, metrics: 0.1 };
+const RESIDUAL_EFFECT_PRICE = 0.03;
 
 export interface FitContext {
   readonly fitter: Fitter;
@@ -24,13 +24,16 @@ export interface FitContext {
 }
 
 /**
- * Fits in two steps. First a line for every measurement, combined by inverse variance, as the guard combines the
- * self-probe: two numbers each, so a few dozen rows are enough, and a measurement on other images or of another kind
- * takes part as far as it is right. Then, on what they leave over, one linear program with effects and metrics. Not
+ * A stack is fitted part by part. Others in two steps. First a line for every measurement, combined by inverse variance, as the
+ * guard combines the self-probe: two numbers each, so a few dozen rows are enough, and a measurement of another kind
+ * takes part as far as it is right. Then, on what they leave over, one linear program with effects or metrics. Not
  * in one program: effects are nearly free there and explain the tasks that the fit knows, so that the slope of the
  * probe would be fitted to what little they leave, and be wrong for the task that it does not know.
  */
 export function predictorOf(context: FitContext, predictor: Predictor, penalties: Penalties): PredictorOf {
+  if (predictor.parts !== undefined) {
+    return stackOf(predictor.parts.map((part) => predictorOf(context, part, penalties)));
+  }
   return async (train, without) => {
     const measured = await combinedLines(context, predictor, train, without);
     const { metrics, effects } = predictor;
@@ -45,8 +48,8 @@ export function predictorOf(context: FitContext, predictor: Predictor, penalties
         label: `${context.label}, ${predictor.name}`,
         features: metrics ? context.columns.slice(0, context.metrics) : [],
         withEffects: effects,
-        penalty: onResiduals ? RESIDUAL_PRICES.metrics : penalties.of(without[0]),
-        ...(onResiduals && { effectPrice: RESIDUAL_PRICES.effects }),
+        penalty: penalties.of(without[0]),
+        ...(onResiduals && { effectPrice: RESIDUAL_EFFECT_PRICE }),
       },
       without,
     );

@@ -10,6 +10,8 @@ export interface Predictor {
   readonly effects: boolean;
   /** the measurement as it is, nothing fitted */
   readonly raw?: boolean;
+  /** predictors that it combines, see stackOf; what else it says is then what they need together */
+  readonly parts?: readonly Predictor[];
 }
 
 /** In the order of the issue; the JSON line has these. */
@@ -27,12 +29,6 @@ export type PredictorName = (typeof PREDICTOR_NAMES)[number];
 
 const probe = (size: CalibrationSize) => measured('probe', size);
 const selfProbe = (size: CalibrationSize) => measured('selfProbe', size);
-const everything = (name: string, size: CalibrationSize): Predictor => ({
-  name,
-  measurements: [...probe(size), ...selfProbe(size)],
-  metrics: true,
-  effects: true,
-});
 const onlyLines = (name: string, measurements: readonly string[]): Predictor => ({
   name,
   measurements,
@@ -40,10 +36,35 @@ const onlyLines = (name: string, measurements: readonly string[]): Predictor => 
   effects: false,
 });
 
+const EFFECTS: Predictor = { name: 'effects', measurements: [], metrics: false, effects: true };
+const BOTH: Predictor = { name: 'both', measurements: [], metrics: true, effects: true };
+/** What the probe leaves of a task that the fit knows is the luck of its images, the same in all its pairs. */
+const withEffects = (size: CalibrationSize): Predictor => ({
+  name: `probe${size} + effects`,
+  measurements: probe(size),
+  metrics: false,
+  effects: true,
+});
+const stack = (name: string, parts: readonly Predictor[]): Predictor => ({
+  name,
+  measurements: [...new Set(parts.flatMap(({ measurements }) => measurements))],
+  metrics: parts.some(({ metrics }) => metrics),
+  effects: parts.some(({ effects }) => effects),
+  parts,
+});
+const everything = (name: string, size: CalibrationSize): Predictor =>
+  stack(name, [
+    onlyLines(`probe${size}`, probe(size)),
+    withEffects(size),
+    onlyLines(`self-probe ${size}`, selfProbe(size)),
+    EFFECTS,
+    BOTH,
+  ]);
+
 export const PREDICTORS: readonly (Predictor & { readonly name: PredictorName })[] = [
   { name: 'metrics', measurements: [], metrics: true, effects: false },
-  { name: 'effects', measurements: [], metrics: false, effects: true },
-  { name: 'both', measurements: [], metrics: true, effects: true },
+  { ...EFFECTS, name: 'effects' },
+  { ...BOTH, name: 'both' },
   { ...onlyLines('probe8', probe('8')), name: 'probe8' },
   { ...onlyLines('probe32', probe('32')), name: 'probe32' },
   { ...onlyLines('probe128', probe('128')), name: 'probe128' },
@@ -57,8 +78,8 @@ export const FURTHER_PREDICTORS: readonly Predictor[] = [
   onlyLines('probe128 accuracy', [measurementName('probe', '128', 'accuracy')]),
   onlyLines('probe128 loss', [measurementName('probe', '128', 'loss')]),
   onlyLines('probe + self', [...probe('128'), ...selfProbe('128')]),
-  { name: 'probe + effects', measurements: probe('128'), metrics: false, effects: true },
-  { ...everything('all - metrics', '128'), metrics: false },
+  { ...withEffects('128'), name: 'probe + effects' },
+  stack('all - metrics', everything('all', '128').parts!.slice(0, -1)),
   everything('all at 8', '8'),
   everything('all at 32', '32'),
 ];
