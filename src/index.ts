@@ -19,10 +19,13 @@ export {
   heatMap,
   type MakeReferenceFileOptions,
   type MatrixReport,
+  type MergedFile,
   makeReferenceFile,
   matrixReport,
+  mergeFiles,
   type ScoreReport,
   scoreReport,
+  writeModel,
 } from './at-rest/index.js';
 export { type BackendChoice, type BackendName, type OpenedBackend, openBackend } from './backend/index.js';
 export {
@@ -62,7 +65,15 @@ export {
   type TickEvent,
   VERSION,
 } from './guard/index.js';
-export { applyTau, configureMerge, MERGE_METHODS, type MergeMethod, mergeMethod } from './merging/index.js';
+export {
+  applyTau,
+  type ConfiguredMerge,
+  configureMerge,
+  MERGE_METHODS,
+  type MergeMethod,
+  mergekitConfig,
+  mergeMethod,
+} from './merging/index.js';
 export { computePairMetrics, METRICS, type Metric, type PairStatistics } from './metrics/index.js';
 export {
   makeReference,
