@@ -1,4 +1,5 @@
-import type { Evaluated, FailureEntry, Journal } from './journal.js';
+import type { Journal } from './journal.js';
+import type { Evaluated, FailureEntry } from './journal-entry.js';
 import type { Job } from './plan.js';
 
 /** Evaluations that failed for one reason. */

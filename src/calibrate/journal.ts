@@ -1,53 +1,6 @@
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { MergeguardError, messageOf } from '../tensors/index.js';
-
-/** One line of the journal. What it says depends on nothing but what its key stands for; the rest is for people. */
-export type JournalEntry = EvaluationEntry | FailureEntry | MetricsEntry;
-
-interface Common {
-  readonly key: string;
-  /** ISO 8601 */
-  readonly time: string;
-}
-
-/** What was made and evaluated. */
-export interface Evaluated {
-  /** names of the models that were merged, or of the one */
-  readonly models: readonly string[];
-  /** merge id; null: the one model, at `scale` */
-  readonly merge: string | null;
-  /** all of the merge method's, a seed included; empty without a merge */
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** s of base + s tau; 1 for merges */
-  readonly scale: number;
-  readonly task: string;
-}
-
-export interface EvaluationEntry extends Common, Evaluated {
-  readonly kind: 'evaluation';
-  /** fraction */
-  readonly accuracy: number;
-  readonly seconds: number;
-}
-
-export interface FailureEntry extends Common, Evaluated {
-  readonly kind: 'failure';
-  readonly reason: string;
-  /** last lines of its standard error */
-  readonly errors: readonly string[];
-}
-
-export interface MetricsEntry extends Common {
-  readonly kind: 'metrics';
-  readonly a: string;
-  readonly b: string;
-  readonly metrics: Readonly<Record<string, number | null>>;
-  readonly reasons: Readonly<Record<string, string>>;
-  /** what a reader of the pair's metrics should know, a sentence each; none where an older version wrote the entry */
-  readonly notes?: readonly string[];
-}
-
-const KINDS = ['evaluation', 'failure', 'metrics'];
+import { entryIn, type JournalEntry, type MetricsEntry } from './journal-entry.js';
 
 /** Messages of a system that has no room left for a file. */
 const NO_ROOM = /\b(ENOSPC|EDQUOT|EFBIG)\b/;
@@ -159,15 +112,5 @@ export class Journal {
   async close(): Promise<void> {
     await this.#writing.catch(() => undefined);
     await this.#file.close();
-  }
-}
-
-/** Null where a line is none of ours. */
-function entryIn(line: string): JournalEntry | null {
-  try {
-    const entry = JSON.parse(line) as JournalEntry;
-    return KINDS.includes(entry.kind) && typeof entry.key === 'string' ? entry : null;
-  } catch {
-    return null;
   }
 }

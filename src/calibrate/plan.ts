@@ -1,6 +1,6 @@
 import type { Evaluator, Subject } from './evaluator.js';
 import { digestOf } from './identity.js';
-import type { Evaluated } from './journal.js';
+import type { Evaluated } from './journal-entry.js';
 import { type CalibrationPool, canMerge } from './pool.js';
 
 /** s of base + s tau at which self-probes are taken: what `fit` takes for granted of a table. */

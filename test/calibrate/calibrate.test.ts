@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type CalibrateOptions, type Calibration, calibrate } from '../../src/calibrate/calibrate.js';
 import { failureLines } from '../../src/calibrate/failures.js';
-import type { EvaluationEntry } from '../../src/calibrate/journal.js';
+import type { EvaluationEntry } from '../../src/calibrate/journal-entry.js';
 import { openPool } from '../../src/calibrate/open-pool.js';
 import { readPoolFile } from '../../src/calibrate/pool-file.js';
 import { tableCsv } from '../../src/calibrate/table-csv.js';

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Journal, type JournalEntry } from '../../src/calibrate/journal.js';
+import { Journal } from '../../src/calibrate/journal.js';
+import type { JournalEntry } from '../../src/calibrate/journal-entry.js';
 import { disk } from '../at-rest/models-on-disk.js';
 
 const { at, write } = disk();
@@ -70,6 +71,39 @@ describe('the journal', () => {
     const journal = await Journal.open(path);
     expect(journal.unreadable).toEqual([2, 3, 4]);
     expect([journal.get('one'), journal.get('two')]).toEqual([entry('one'), entry('two')]);
+    await journal.close();
+  });
+
+  it('takes no entry in which something is missing or no longer what it was', async () => {
+    const path = newPath();
+    const metrics = {
+      kind: 'metrics',
+      key: 'm',
+      time: 'then',
+      a: 'a',
+      b: 'b',
+      metrics: { x: 1 },
+      reasons: {},
+    };
+    const lines = [
+      { ...entry('one'), accuracy: undefined },
+      { ...entry('one'), accuracy: '0.5' },
+      { ...entry('one'), accuracy: 93 },
+      { ...entry('one'), accuracy: null },
+      { ...entry('one'), models: 'a' },
+      { ...metrics, metrics: { x: 'much' } },
+      { ...metrics, reasons: undefined },
+    ];
+    await filled(path, ['zero']);
+    appendFileSync(path, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
+    appendFileSync(path, `${JSON.stringify(entry('one')).replace('"accuracy":0.5', '"accuracy":1e999')}\n`);
+    const journal = await Journal.open(path);
+    expect(journal.unreadable).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    expect([journal.get('zero'), journal.get('one'), journal.get('m')]).toEqual([
+      entry('zero'),
+      undefined,
+      undefined,
+    ]);
     await journal.close();
   });
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { JournalEntry } from '../../src/calibrate/journal.js';
+import type { JournalEntry } from '../../src/calibrate/journal-entry.js';
 import { calibrateCommand } from '../../src/cli/calibrate.js';
 import { loadFingerprint, parseTable } from '../../src/fingerprint/index.js';
 import { disk } from '../at-rest/models-on-disk.js';
