@@ -3,7 +3,7 @@ import type { GuardEvent, ProgressEvent } from '../guard/index.js';
 import { barOn } from './bar.js';
 import type { Terminal } from './screen.js';
 import { pad, plain } from './text.js';
-import { jsonLine } from './watch-lines.js';
+import { jsonLine, probeLine } from './watch-lines.js';
 import { alertTitle, steerLine } from './watch-view.js';
 
 const PHASE_WIDTH = 24;
@@ -40,6 +40,8 @@ export class DemoReporter {
       this.#line(alertTitle(event));
     } else if (event.event === 'steer') {
       this.#line(steerLine(event));
+    } else if (event.event === 'probe') {
+      this.#line(probeLine(event));
     }
   }
 

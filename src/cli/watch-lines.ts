@@ -24,14 +24,14 @@ export function eventLine(event: GuardEvent): string | null {
   }
 }
 
-function probeLine(probe: ProbeEvent): string {
+export function probeLine(probe: ProbeEvent): string {
   const within = (error: number) => `± ${(100 * error).toFixed(1)}`;
   const { normalised, normalisedStandardError: error } = probe;
   const kept =
     normalised === null
       ? ''
       : `, ${percent(normalised)}${typeof error === 'number' ? ` ${within(error)}` : ''} normalised`;
-  const truth = `${percent(probe.accuracy)} ${within(probe.standardError)}${kept}`;
+  const truth = `accuracy ${percent(probe.accuracy)} ${within(probe.standardError)}${kept}`;
   const what = `${plain(probe.method)} with ${plain(probe.reference)}`;
   return `probe    step ${probe.step}  ${what}: ${truth} on ${probe.samples} samples`;
 }

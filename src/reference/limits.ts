@@ -26,10 +26,11 @@ export function referenceLimits(reference: ReferenceContents): string[] {
       `a gradient for ${gradient.size} of ${tensors.length} tensors: gradient metrics cover these only`,
     );
   }
-  if (accuracy === null) {
+  // With samples of the task a merge probe measures both.
+  if (accuracy === null && calibration === null) {
     limits.push('no accuracy of its own: what merging costs its task can be given as raw accuracy only');
   }
-  if (loss === null) {
+  if (loss === null && calibration === null) {
     limits.push('no loss of its own: what merging costs its task can be given by accuracy only');
   }
   if (norms.every((norm) => norm === 0)) {

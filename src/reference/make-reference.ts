@@ -42,6 +42,23 @@ function refuse(what: string, problems: readonly string[]): void {
   }
 }
 
+/** What a program in plain JavaScript may get wrong, where no compiler says so. */
+function kindProblems({ base, model, head, gradient, calibration }: ReferenceOptions): string[] {
+  const problems: string[] = [];
+  for (const [part, tensors] of Object.entries({ base, model, head, gradient })) {
+    if (tensors !== undefined && tensors !== null && !(tensors instanceof Map)) {
+      problems.push(`${part} is no Map from canonical names to { shape, data }, as sharedWeights gives`);
+    }
+  }
+  if (calibration && !(calibration.labels instanceof Int32Array)) {
+    problems.push('the calibration labels are no Int32Array of class numbers');
+  }
+  if (calibration && !(calibration.images?.data instanceof Float32Array)) {
+    problems.push('the calibration images are no { shape: [N, ...], data: Float32Array }');
+  }
+  return problems;
+}
+
 /**
  * Makes a reference from a base and a model fine-tuned from it, both in memory (`makeReferenceFile` does it tensor by tensor, from
  * checkpoints). Decomposes every matrix: about 10 ms for 96 x 384, 0.8 s for 768 x 3072.
@@ -54,6 +71,7 @@ export function makeReference(options: ReferenceOptions): Reference {
   if (!Number.isSafeInteger(k) || k < 1) {
     throw new MergeguardError(`${what} can't keep ${k} subspace dimensions; k is an integer from 1`);
   }
+  refuse(what, kindProblems(options));
   // Before the subtraction, so that the message says which side is broken, and before the SVD, which needs finite values.
   refuse(what, [...valueProblems('base', base), ...valueProblems('model', model)]);
   const tau = taskVector(base, model, `the model of ${what}`);

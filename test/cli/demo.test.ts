@@ -70,7 +70,7 @@ describe('mergeguard demo', () => {
     const names = events.map(({ event }) => event);
     expect(names.indexOf('progress')).toBeLessThan(names.indexOf('tick'));
     expect(names.filter((name) => name === 'tick').length).toBe(5);
-    expect(new Set(names)).toEqual(new Set(['hello', 'steer', 'progress', 'tick', 'alert', 'end']));
+    expect(new Set(names)).toEqual(new Set(['hello', 'steer', 'progress', 'tick', 'probe', 'alert', 'end']));
     expect(events.at(-1)).toMatchObject({ event: 'end', status: 'done', step: 20 });
 
     // who came late was told the beginning and the last tick, and then everything else

@@ -190,7 +190,7 @@ describe('lines for a log', () => {
       /^tick {5}step 396 {2}mnist: weight_avg 86\.9 %, .* \| overhead 1\.6 %$/,
     );
     expect(lines.get('probe')).toBe(
-      'probe    step 300  ties with mnist: 86.1 % ± 3.1, 90.2 % ± 1.4 normalised on 128 samples',
+      'probe    step 300  ties with mnist: accuracy 86.1 % ± 3.1, 90.2 % ± 1.4 normalised on 128 samples',
     );
     expect(lines.get('end')).toBe('end      step 396  done');
   });

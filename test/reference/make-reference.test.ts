@@ -5,6 +5,7 @@ import {
   makeReference,
   type Reference,
   type ReferenceGradientRecipe,
+  type ReferenceOptions,
   referenceLimits,
 } from '../../src/reference/index.js';
 import { baseIdentity, MergeguardError, shapesOf } from '../../src/tensors/index.js';
@@ -122,12 +123,6 @@ describe('referenceLimits', () => {
       { gradient: new Map([['wide.bias', randomTensor([4], seeded(1))]]) },
       'a gradient for 1 of 4 tensors: gradient metrics cover these only',
     ],
-    [
-      'accuracy',
-      { accuracy: null },
-      'no accuracy of its own: what merging costs its task can be given as raw accuracy only',
-    ],
-    ['loss', { loss: null }, 'no loss of its own: what merging costs its task can be given by accuracy only'],
     ['input gradient', { inputGradient: null }, 'no input gradient: input-gradient metrics are null'],
     [
       'bottom subspaces',
@@ -137,6 +132,33 @@ describe('referenceLimits', () => {
   ])('says what it means that the %s is missing, and nothing else', (_, change, limit) => {
     expect(referenceLimits(fullReference())).toEqual([UNCHANGED]);
     expect(referenceLimits({ ...fullReference(), ...change }).sort()).toEqual([limit, UNCHANGED].sort());
+  });
+
+  it('misses accuracy and loss of its own only where no samples are there to measure them on', () => {
+    const unknown = { ...fullReference(), accuracy: null, loss: null };
+    expect(referenceLimits(unknown)).toEqual([UNCHANGED]);
+    const limits = referenceLimits({ ...unknown, calibration: null });
+    expect(limits).toContain(
+      'no accuracy of its own: what merging costs its task can be given as raw accuracy only',
+    );
+    expect(limits).toContain('no loss of its own: what merging costs its task can be given by accuracy only');
+  });
+
+  it('is made of parts of the kinds that the options say, each wrong one named', () => {
+    const { base, model } = smallPair();
+    const wrong = {
+      name: 'r',
+      base,
+      model,
+      head: { 'head.weight': { shape: [2, 2], data: new Float32Array(4) } },
+      calibration: {
+        images: { shape: [2, 1], data: new Float32Array(2) },
+        labels: { shape: [2], data: [0, 1] },
+      },
+    };
+    const make = () => makeReference(wrong as unknown as ReferenceOptions);
+    expect(make).toThrow(/head is no Map from canonical names to \{ shape, data \}/);
+    expect(make).toThrow(/calibration labels are no Int32Array/);
   });
 
   it('says of unchanged weights that nothing comes of them, and not that bottoms are missing too', () => {

@@ -118,6 +118,7 @@ describe('a demo', () => {
       'train',
       'measure spectra',
       'measure functional metrics',
+      'measure merges',
       'merge for real',
     ]);
     for (const phase of new Set(phases)) {
