@@ -1,5 +1,6 @@
 import { points } from '../../../src/fingerprint/lines.js';
 import type { MethodFigures } from './method-figures.js';
+import { EQUAL_SAMPLES } from './predictors.js';
 
 type Methods = Readonly<Record<string, MethodFigures>>;
 
@@ -8,9 +9,6 @@ export function verdictSentences(methods: Methods): string[] {
   const entries = Object.entries(methods);
   const named = (holds: (figures: MethodFigures) => boolean) =>
     entries.filter(([, figures]) => holds(figures)).map(([name]) => name);
-  const clear = named((figures) => gainAt128(figures)?.low > 0);
-  const unclear = named((figures) => gainAt128(figures)?.low <= 0);
-  const worse = named((figures) => gainAt128(figures)?.value < 0);
   return [
     sentence(
       'Metrics alone do not rank partners better than task effects (r in fold)',
@@ -24,9 +22,24 @@ export function verdictSentences(methods: Methods): string[] {
       'Metrics alone rank no better than metrics of the wrong tasks do (95 % point of the relabellings)',
       named(isInsideNull),
     ),
-    sentence('All together is clearly better than the probe at 128 samples (interval above zero)', clear),
-    sentence('All together is NOT clearly better than the probe at 128 samples', unclear),
-    sentence('All together is worse than the probe at 128 samples on these pairs', worse),
+    ...EQUAL_SAMPLES.flatMap(({ samples }) => {
+      const than = `than the probe at ${samples} samples`;
+      const gain = (figures: MethodFigures) => gainAt(samples, figures);
+      return [
+        sentence(
+          `All together is clearly better ${than} (interval above zero)`,
+          named((figures) => gain(figures).low > 0),
+        ),
+        sentence(
+          `All together is NOT clearly better ${than}`,
+          named((figures) => gain(figures).low <= 0),
+        ),
+        sentence(
+          `All together is worse ${than} on these pairs`,
+          named((figures) => gain(figures).value < 0),
+        ),
+      ];
+    }),
   ];
 }
 
@@ -67,6 +80,6 @@ function isLess(a: number | null | undefined, b: number | null | undefined): boo
 }
 
 /** NaN, which no comparison holds for, where it could not be computed. */
-function gainAt128({ gains }: MethodFigures) {
-  return gains.find(({ samples }) => samples === 128)?.mae ?? { value: Number.NaN, low: Number.NaN };
+function gainAt(count: number, { gains }: MethodFigures) {
+  return gains.find(({ samples }) => samples === count)?.mae ?? { value: Number.NaN, low: Number.NaN };
 }
