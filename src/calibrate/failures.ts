@@ -26,6 +26,8 @@ export function failuresOf(jobs: readonly Job[], journal: Journal): Failure[] {
 
 const MOST_REASONS = 5;
 const MOST_LINES = 4;
+/** Characters of a line of a program's. */
+const MOST_SHOWN = 200;
 
 /** The same for people; none where nothing failed. */
 export function failureLines(failures: readonly Failure[]): string[] {
@@ -34,7 +36,7 @@ export function failureLines(failures: readonly Failure[]): string[] {
     return [];
   }
   const lines = failures.slice(0, MOST_REASONS).flatMap(({ reason, count, example }) => {
-    const said = example.errors.slice(-MOST_LINES).map((line) => `      ${line}`);
+    const said = example.errors.slice(-MOST_LINES).map((line) => `      ${shortened(line)}`);
     return [`  ${count} x ${reason}`, `    the first: ${subjectOf(example)}`, ...said];
   });
   const left = failures.length - MOST_REASONS;
@@ -51,4 +53,8 @@ export function subjectOf({ models, merge, scale, task }: Evaluated): string {
   const what =
     merge !== null ? `${merge} of ${names}` : scale === 1 ? names : `base + ${scale} tau of ${names}`;
   return `${what} on the task ${task}`;
+}
+
+function shortened(line: string): string {
+  return line.length > MOST_SHOWN ? `${line.slice(0, MOST_SHOWN)}...` : line;
 }

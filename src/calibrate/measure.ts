@@ -2,6 +2,7 @@ import { MergeguardError, messageOf } from '../tensors/index.js';
 import { mapWithin } from '../threads/index.js';
 import type { Evaluator, Made, Outcome } from './evaluator.js';
 import { isNoRoom, type Journal, writeError } from './journal.js';
+import { oneLine } from './one-line.js';
 import type { Job, PlannedEvaluation } from './plan.js';
 
 export interface MeasureOptions {
@@ -86,7 +87,7 @@ async function record(
   await journal.add(
     'accuracy' in outcome
       ? { kind: 'evaluation', ...common, accuracy: outcome.accuracy, seconds: Number(seconds.toFixed(3)) }
-      : { kind: 'failure', ...common, reason: outcome.failure, errors: outcome.errors },
+      : { kind: 'failure', ...common, reason: oneLine(outcome.failure), errors: outcome.errors },
   );
   onEvaluation(evaluation);
 }

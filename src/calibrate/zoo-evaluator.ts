@@ -3,7 +3,9 @@ import { readReference } from '../reference/index.js';
 import { MergeguardError, type NamedTensors } from '../tensors/index.js';
 import { loadPoolTask, type TaskSource, ZooEvaluators } from '../zoo/index.js';
 import type { Evaluator, Made, Subject } from './evaluator.js';
+import { oneLine } from './one-line.js';
 import type { CalibrationPool } from './pool.js';
+import { checkHead } from './zoo-head.js';
 import { openZooModels, type ZooModel } from './zoo-models.js';
 
 /** Merges zoo models in memory and evaluates them in threads, on all test samples of a task. */
@@ -74,12 +76,12 @@ export async function zooProblem(path: string, task: string, source: TaskSource)
     if (reference.head === null) {
       return `${path} holds no head, with which the zoo evaluates it; make it with one, or evaluate by a command`;
     }
-    await loadPoolTask(source, task);
+    checkHead(reference, await loadPoolTask(source, task));
     return null;
   } catch (error) {
     if (!(error instanceof MergeguardError)) {
       throw error;
     }
-    return error.message;
+    return oneLine(error.message);
   }
 }

@@ -1,5 +1,6 @@
 import type { IndexPair } from '../at-rest/block-sums.js';
 import { openBackend } from '../backend/index.js';
+import { FEATURE_GROUPS } from '../fingerprint/index.js';
 import { applyTau } from '../merging/index.js';
 import type { Reference } from '../reference/index.js';
 import { MergeguardError, someOf } from '../tensors/index.js';
@@ -9,11 +10,12 @@ import { digestOf } from './identity.js';
 import type { Journal } from './journal.js';
 import type { MetricsEntry } from './journal-entry.js';
 import type { MetricsOptions } from './metrics-options.js';
+import { oneLine } from './one-line.js';
 import type { CalibrationPool } from './pool.js';
 import { openZooModels, type ZooModel, type ZooModels } from './zoo-models.js';
 
 /** Raised when a guard comes to measure the same pair otherwise, so that what a journal holds does not count. */
-const VERSION = 1;
+const VERSION = 2;
 
 export interface ZooMetrics {
   /** of the pairs, in the journal; null where a pair's could not be measured */
@@ -89,13 +91,35 @@ async function measure(
 ): Promise<HookMetrics[] | string> {
   const { tau, task, head } = models[live]!;
   try {
-    return await hookMetrics(base, { task, encoder: applyTau(base, tau), head }, references);
+    const measured = await hookMetrics(base, { task, encoder: applyTau(base, tau), head }, references);
+    return measured.map((metrics, at) => withoutOtherGradients(metrics, references[at]!));
   } catch (error) {
     if (!(error instanceof MergeguardError)) {
       throw error;
     }
-    return error.message;
+    return oneLine(error.message);
   }
+}
+
+/**
+ * The live model's gradient is one over calibration samples, and so the fingerprint says of both: metrics with another kind
+ * of gradient would not be what it says.
+ */
+function withoutOtherGradients(
+  { metrics, reasons }: HookMetrics,
+  { name, gradientRecipe }: Reference,
+): HookMetrics {
+  if (gradientRecipe === null || gradientRecipe.kind === 'calibration') {
+    return { metrics, reasons };
+  }
+  const reason =
+    `the gradient of reference ${name} is of the kind ${gradientRecipe.kind}, ` +
+    'and a fingerprint of a zoo pool is fitted on the kind calibration';
+  const gradients = FEATURE_GROUPS.gradients;
+  return {
+    metrics: { ...metrics, ...Object.fromEntries(gradients.map((metric) => [metric, null])) },
+    reasons: { ...reasons, ...Object.fromEntries(gradients.map((metric) => [metric, reason])) },
+  };
 }
 
 /** A sentence for each reason why metrics of some pairs are null. */

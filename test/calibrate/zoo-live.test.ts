@@ -13,12 +13,13 @@ import { imageTensor } from '../../src/zoo/image-tensor.js';
 import { loadPoolTask, type Pool, preparePool } from '../../src/zoo/index.js';
 import { setEncoder, setHead } from '../../src/zoo/pool.js';
 import { train } from '../../src/zoo/train.js';
-import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
+import { VisionTransformer } from '../../src/zoo/vision-transformer.js';
 import { run } from '../cli/program.js';
 import { barTask, writeTaskFolder } from '../zoo/small-tasks.js';
 
 const LIVE = 'poles-turned';
 const TASKS = ['bars', 'bars-turned', 'lines', 'lines-turned', 'poles', 'poles-inverted', LIVE];
+const SHAPE = { width: 16, depth: 1, heads: 4 };
 const RECIPE = { batch: 8, learningRate: 2e-3, steps: 8 };
 
 let folder: string;
@@ -38,7 +39,7 @@ beforeAll(async () => {
     seed: 0,
     source: 'test',
     cache: null,
-    recipes: { pretraining: RECIPE, fineTuning: RECIPE },
+    recipes: { shape: SHAPE, pretraining: RECIPE, fineTuning: RECIPE },
   });
   await writeSafetensors(join(folder, 'base.safetensors'), pool.base);
 });
@@ -84,7 +85,7 @@ describe('a fingerprint of a zoo pool', () => {
     expect(variantsOf(fingerprint)).toContain('weights+slow+gradients+functional');
 
     const live = await task(LIVE);
-    const model = new VisionTransformer(ZOO_SHAPE, 0);
+    const model = new VisionTransformer(SHAPE, 0);
     setEncoder(model, pool.base);
     setHead(model, live, pool.references.find(({ name }) => name === LIVE)!.head!);
     const optimizer = tf.train.adam(RECIPE.learningRate);
@@ -123,23 +124,37 @@ describe('a fingerprint of a zoo pool', () => {
 
   it('does without the metrics that its models can not give, and says why', { timeout: 60_000 }, async () => {
     const [first, ...others] = pool.references.filter(({ name }) => name !== LIVE);
-    // Its head is for another task: it can be a partner only.
-    const misnamed = { ...first!, name: 'misnamed' };
+    const running = {
+      ...first!,
+      name: 'running',
+      gradientRecipe: { ...first!.gradientRecipe!, kind: 'ema' as const },
+    };
     const mute = { ...first!, gradient: null, gradientRecipe: null, calibration: null, inputGradient: null };
-    const references = [misnamed, ...others, mute];
-    const { code, err, out } = await calibrated('odd', references, { misnamed: 'lines' });
+    const references = [...others.slice(1), mute, running];
+    const { code, err, out } = await calibrated('odd', references, { running: first!.name });
     expect({ code, err }).toMatchObject({ code: 0 });
-    expect(err).toContain('note: misnamed, lines are of one task, lines: ');
+    expect(err).toContain('note: bars, running are of one task, bars: ');
     expect(err).toMatch(
-      /^note: of misnamed with bars-turned, .* only the weight metrics are known: .* \(the head of lines does not fit/m,
+      /^note: encoder_gradient_\w+, .* of .* are not known: the gradient of reference running is of the kind ema, .* calibration$/m,
     );
-    expect(err).toContain('note: misnamed: no accuracy alone, so that merges with it are not made\n');
     expect(err).toMatch(
       /^note: encoder_gradient_\w+, .* of .* are not known: reference bars has no stored gradient$/m,
     );
     expect(err).toMatch(
       /^note: activation_\w+, .* are not known: reference "bars" has no stored calibration samples$/m,
     );
-    expect(variantsOf(await loadFingerprint(out))).toEqual(['weights+slow', 'weights', 'effects']);
+    expect(err).toContain('note: column encoder_gradient_dot_product is empty in 9 of 15 rows: ');
+    expect(variantsOf(await loadFingerprint(out))).toContain('weights+slow');
+  });
+
+  it('refuses a head that is for another task, before anything is measured', async () => {
+    const [first, ...others] = pool.references.filter(({ name }) => name !== LIVE);
+    const misnamed = { ...first!, name: 'misnamed' };
+    const { code, err } = await calibrated('misnamed', [misnamed, ...others], { misnamed: 'lines' });
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /misnamed: the head of misnamed does not fit the task lines; give the model the task that it was trained on: head\.lines\.weight is .* here, missing there; /,
+    );
+    expect(err).not.toContain('evaluations of models alone');
   });
 });

@@ -11,12 +11,13 @@ import { FEATURES } from '../../src/fingerprint/index.js';
 import type { Pool } from '../../src/zoo/index.js';
 import { loadPoolTask, preparePool } from '../../src/zoo/index.js';
 import { realMerges } from '../../src/zoo/real-merges.js';
-import { VisionTransformer, ZOO_SHAPE } from '../../src/zoo/vision-transformer.js';
+import { VisionTransformer } from '../../src/zoo/vision-transformer.js';
 import { barTask, writeTaskFolder } from '../zoo/small-tasks.js';
 
 const METHODS = ['weight_avg', 'tsv'];
 /** in the order of their files */
 const TASKS = ['bars-turned', 'bars', 'lines-inverted', 'lines', 'poles'];
+const SHAPE = { width: 16, depth: 1, heads: 4 };
 const SOURCE = { seed: 3 };
 
 let folder: string;
@@ -51,7 +52,7 @@ beforeAll(async () => {
     seed: 0,
     source: 'test',
     cache: folder,
-    recipes: { pretraining: { ...recipe, steps: 5 }, fineTuning: { ...recipe, steps: 20 } },
+    recipes: { shape: SHAPE, pretraining: { ...recipe, steps: 5 }, fineTuning: { ...recipe, steps: 20 } },
   });
   result = await calibrate(await opened(), { work: join(folder, 'work'), workers: 2 });
 });
@@ -61,7 +62,7 @@ describe('a pool of the zoo', () => {
   it('is merged and evaluated as the demo does it', async () => {
     expect(result.failures).toEqual([]);
     expect(result.evaluations).toEqual({ total: 10 + 40 + 60, reused: 0, failed: 0 });
-    const model = new VisionTransformer(ZOO_SHAPE, 0);
+    const model = new VisionTransformer(SHAPE, 0);
     const tasks = await Promise.all(
       TASKS.map((name) => loadPoolTask({ ...SOURCE, data: join(folder, 'tasks') }, name)),
     );
