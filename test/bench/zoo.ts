@@ -5,7 +5,15 @@ import { duration, WorkProgress } from '../../src/cli/work-progress.js';
 import { MergeguardError, messageOf } from '../../src/tensors/index.js';
 import { poolTaskNames } from '../../src/zoo/variant-tasks.js';
 import { analyse, reportJson, reportLines } from './zoo/analyse.js';
-import { LEAST_POOL_SIZE, METHODS, POOL_SIZE, QUICK_POOL_SIZE, RECIPES, TEST_SAMPLES } from './zoo/plan.js';
+import {
+  LEAST_POOL_SIZE,
+  METHODS,
+  POOL_SIZE,
+  QUICK_POOL_SIZE,
+  QUICK_RECIPES,
+  RECIPES,
+  TEST_SAMPLES,
+} from './zoo/plan.js';
 import { makeTable } from './zoo/table.js';
 import { TableProgress } from './zoo/table-progress.js';
 import type { ZooTable } from './zoo/zoo-table.js';
@@ -20,7 +28,7 @@ const USAGE = `npm run bench:zoo -- --data FOLDER [--seeds 0,1,2] [--quick] [--j
 
   --data     folder of task files (safetensors): omniglot-* train the base, the rest and their variants are the pool
   --seeds    a table for each; 0,1,2 by default, 0 with --quick
-  --quick    one seed, 8 tasks instead of 10, and weights are penalised as is usual rather than as fits best
+  --quick    one seed, 8 tasks instead of 10, a shorter fine-tuning, and weights are penalised as is usual rather than as fits best
   --json     the last line of the output is the result as JSON
   --cache    where models and results are kept; .mergeguard by default
   --threads  worker threads; as many as there are cores by default`;
@@ -94,6 +102,7 @@ function integers(option: string, text: string, least: number): number[] {
 
 async function run({ data, seeds, quick, json, cache, threads }: Options): Promise<void> {
   const began = performance.now();
+  const recipes = quick ? QUICK_RECIPES : RECIPES;
   const count = quick ? QUICK_POOL_SIZE : POOL_SIZE;
   const names = await poolTaskNames({ data, count, least: LEAST_POOL_SIZE });
   const backend = await openBackend('wasm');
@@ -107,7 +116,7 @@ async function run({ data, seeds, quick, json, cache, threads }: Options): Promi
   console.log(
     `${pairs} pairs by ${METHODS.join(', ')}, at most ${TEST_SAMPLES} test images a task; seeds ${seeds.join(', ')}`,
   );
-  const size = { models, methods: METHODS.length, recipes: RECIPES, threads };
+  const size = { models, methods: METHODS.length, recipes, threads };
   const progress = new TableProgress(process.stderr, size, seeds);
   const tables: ZooTable[] = [];
   try {
@@ -118,7 +127,7 @@ async function run({ data, seeds, quick, json, cache, threads }: Options): Promi
         seed,
         methods: METHODS,
         testSamples: TEST_SAMPLES,
-        recipes: RECIPES,
+        recipes,
         cache,
         threads,
         onProgress: progress.of(seed),

@@ -22,3 +22,9 @@ export const RECIPES: Recipes = {
   pretraining: { steps: 4000, batch: 32, learningRate: 1e-3, schedule: 'linear', shift: 1 },
   fineTuning: { steps: 900, batch: 32, learningRate: 5e-4, schedule: 'linear', headSteps: 300 },
 };
+
+/** A third off the fine-tuning, which takes a third of a quick run's time: models a little worse alone, that merge as well. */
+export const QUICK_RECIPES: Recipes = {
+  ...RECIPES,
+  fineTuning: { ...RECIPES.fineTuning, steps: 600 },
+};
