@@ -1,7 +1,5 @@
 import { z } from 'zod';
-
-/** The methods of the study that need nothing but task vectors. */
-const METHODS = ['weight_avg', 'task_arithmetic', 'ties', 'dare', 'tsv', 'isotropic'] as const;
+import { FINGERPRINT_METHODS } from '../merging/index.js';
 
 /** The longest that a timer can wait. */
 const LONGEST_SECONDS = 2_000_000;
@@ -68,7 +66,7 @@ const common = {
   methods: z
     .array(method)
     .min(1)
-    .default([...METHODS])
+    .default([...FINGERPRINT_METHODS])
     .describe('merge methods'),
   groups: groups.optional().describe('merges of three and more models; default: none'),
   evaluate: evaluate.describe('how a merged model is evaluated: zoo or command'),

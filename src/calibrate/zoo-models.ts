@@ -1,5 +1,5 @@
 import { type Reference, readReference, tauOf } from '../reference/index.js';
-import { type NamedTensors, openCheckpoint, readNamedTensors } from '../tensors/index.js';
+import { type NamedTensors, readCheckpoint } from '../tensors/index.js';
 import { digest } from '../zoo/demo-tasks.js';
 import { loadPoolTask, type Task, type TaskSource } from '../zoo/index.js';
 import type { CalibrationPool } from './pool.js';
@@ -23,13 +23,7 @@ export interface ZooModels {
 
 /** @throws MergeguardError where the base, a model or a task can't be read */
 export async function openZooModels(pool: CalibrationPool, source: TaskSource): Promise<ZooModels> {
-  const checkpoint = await openCheckpoint(pool.base);
-  let base: NamedTensors;
-  try {
-    base = await readNamedTensors(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
+  const base = await readCheckpoint(pool.base);
   const models: ZooModel[] = [];
   for (const { path, task: name } of pool.models) {
     const reference = await readReference(path);

@@ -4,4 +4,10 @@ export type { MergeMethod, ModelCount, Parameters, Survey, TensorToMerge } from 
 export { MergePool } from './merge-pool.js';
 export { checkModelCount } from './merge-taus.js';
 export { type MergekitConfig, type MergekitModels, mergekitConfig } from './mergekit.js';
-export { type ConfiguredMerge, configureMerge, MERGE_METHODS, mergeMethod } from './registry.js';
+export {
+  type ConfiguredMerge,
+  configureMerge,
+  FINGERPRINT_METHODS,
+  MERGE_METHODS,
+  mergeMethod,
+} from './registry.js';

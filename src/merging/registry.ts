@@ -24,6 +24,16 @@ export const MERGE_METHODS: readonly MergeMethod[] = [
   isotropic,
 ];
 
+/** Those of the study that fingerprints know. */
+export const FINGERPRINT_METHODS: readonly string[] = [
+  'weight_avg',
+  'task_arithmetic',
+  'ties',
+  'dare',
+  'tsv',
+  'isotropic',
+];
+
 /** A merge method with its parameters settled. */
 export interface ConfiguredMerge {
   /** canonical: no alias, and only what differs from the defaults; `mergeMethod` reads it back */

@@ -165,3 +165,13 @@ export async function readNamedTensors(checkpoint: Checkpoint): Promise<NamedTen
   }
   return tensors;
 }
+
+/** The same of the checkpoint at a path, which is open only meanwhile. */
+export async function readCheckpoint(path: string): Promise<NamedTensors> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    return await readNamedTensors(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}

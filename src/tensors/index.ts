@@ -2,7 +2,7 @@ export { type Adapter, isAdapter, openAdapter, type WholeTensor } from './adapte
 export type { AdaptedMatrix, LowRankFactors } from './adapter-matrix.js';
 export { BaseHash, baseIdentity, identityOrder } from './base-identity.js';
 export { canonicalName, canonicalNames } from './canonical-name.js';
-export { type Checkpoint, openCheckpoint, readNamedTensors } from './checkpoint.js';
+export { type Checkpoint, openCheckpoint, readCheckpoint, readNamedTensors } from './checkpoint.js';
 export {
   type CompareOptions,
   compareTensors,

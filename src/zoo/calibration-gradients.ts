@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { layoutOf } from '../../hooks/tfjs/index.js';
 import { type HostTensor, type NamedTensors, permute } from '../tensors/index.js';
 import { imageTensor } from './image-tensor.js';
-import { pick, type Samples, sampleCount, type Task } from './task.js';
+import { sampleCount, stretch, type Task } from './task.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
 const BATCH = 32;
@@ -55,13 +55,4 @@ export async function inputGradient(model: VisionTransformer, task: Task): Promi
   const data = Float32Array.from(await gradients.data());
   gradients.dispose();
   return { shape: gradients.shape, data };
-}
-
-/** `count` samples from `start` on, as far as there are any. */
-function stretch(samples: Samples, start: number, count: number): Samples {
-  const size = Math.min(count, sampleCount(samples) - start);
-  return pick(
-    samples,
-    Int32Array.from({ length: size }, (_, i) => start + i),
-  );
 }

@@ -10,8 +10,7 @@ import {
   type HostTensor,
   MergeguardError,
   type NamedTensors,
-  openCheckpoint,
-  readNamedTensors,
+  readCheckpoint,
   shapesOf,
   writeSafetensors,
 } from '../tensors/index.js';
@@ -80,14 +79,7 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
   const model = new VisionTransformer(recipes.shape ?? ZOO_SHAPE, seed);
   try {
     const base = await cached(folder, 'base.safetensors', {
-      read: async (path) => {
-        const checkpoint = await openCheckpoint(path);
-        try {
-          return await readNamedTensors(checkpoint);
-        } finally {
-          await checkpoint.close();
-        }
-      },
+      read: readCheckpoint,
       make: () => pretrain(model, options.pretraining, recipes.pretraining, seed, onProgress),
       write: (path, tensors) => writeSafetensors(path, tensors),
     });

@@ -48,13 +48,16 @@ export function holdOut(
 
 /** The first samples, all of them where there are fewer. */
 export function firstSamples(samples: Samples, most = Number.POSITIVE_INFINITY): Samples {
-  const count = sampleCount(samples);
-  return count <= most
-    ? samples
-    : pick(
-        samples,
-        Int32Array.from({ length: most }, (_, i) => i),
-      );
+  return sampleCount(samples) <= most ? samples : stretch(samples, 0, most);
+}
+
+/** `count` samples from `start` on, as far as there are any. */
+export function stretch(samples: Samples, start: number, count: number): Samples {
+  const size = Math.min(count, sampleCount(samples) - start);
+  return pick(
+    samples,
+    Int32Array.from({ length: size }, (_, i) => start + i),
+  );
 }
 
 /** The first half of the samples, rounded up. */

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { Random } from '../tensors/random.js';
 import { imageTensor } from './image-tensor.js';
-import { pick, type Samples, sampleCount, type Task } from './task.js';
+import { pick, type Samples, sampleCount, stretch, type Task } from './task.js';
+import { turn } from './turn.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
 const LEARNING_RATE = 0.01;
@@ -45,10 +46,8 @@ async function featuresOf(model: VisionTransformer, samples: Samples): Promise<t
   const count = sampleCount(samples);
   const parts: tf.Tensor2D[] = [];
   for (let start = 0; start < count; start += STRETCH) {
-    const places = Int32Array.from({ length: Math.min(STRETCH, count - start) }, (_, i) => start + i);
-    parts.push(tf.tidy(() => model.features(imageTensor(pick(samples, places)))));
-    // Between stretches the event loop gets a turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    parts.push(tf.tidy(() => model.features(imageTensor(stretch(samples, start, STRETCH)))));
+    await turn();
   }
   const features = tf.concat(parts);
   tf.dispose(parts);

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { Random } from '../tensors/random.js';
 import { imageTensor } from './image-tensor.js';
-import { moved, pick, type Samples, sampleCount, type Task } from './task.js';
+import { moved, pick, type Samples, sampleCount, stretch, type Task } from './task.js';
 import { trainHeads } from './train-heads.js';
+import { turn } from './turn.js';
 import type { VisionTransformer } from './vision-transformer.js';
 
 export interface Recipe {
@@ -121,11 +122,8 @@ export async function evaluateSamples(
   const correct = new Uint8Array(count);
   const losses = new Float32Array(count);
   for (let start = 0; start < count; start += batch) {
-    const size = Math.min(batch, count - start);
-    const part = pick(
-      samples,
-      Int32Array.from({ length: size }, (_, i) => start + i),
-    );
+    const part = stretch(samples, start, batch);
+    const size = sampleCount(part);
     const both = tf.tidy(() => {
       const logits = model.logits(imageTensor(part), task.name);
       const labels = tf.tensor1d(part.labels, 'int32');
@@ -171,9 +169,4 @@ function batches(samples: Samples, size: number, random: Random): () => Samples 
     next += take;
     return pick(samples, order.subarray(next - take, next));
   };
-}
-
-/** One turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -17,10 +17,9 @@ import {
   type HostTensor,
   MergeguardError,
   type NamedTensors,
-  openCheckpoint,
   parseSafetensors,
   Random,
-  readNamedTensors,
+  readCheckpoint,
   type TensorInput,
   taskVector,
 } from '../../src/tensors/index.js';
@@ -43,15 +42,6 @@ const inMemory = (tensors: Tensors): NamedTensors =>
       { shape, data: Float32Array.from(data as Float32Array) },
     ]),
   );
-
-async function read(path: string): Promise<NamedTensors> {
-  const checkpoint = await openCheckpoint(path);
-  try {
-    return await readNamedTensors(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
-}
 
 /** Merges what is written to files of a folder of its own, by these names. */
 async function merge(
@@ -212,7 +202,7 @@ describe('mergeFiles', () => {
     const adapted = { shape: [24, 14], data: lowRankProduct(left, right, rank) };
     taus[1] = new Map<string, HostTensor>([...taus[1]!, ['model.layers.0.up.weight', adapted]]);
     await Promise.all([opened, low!].map((each) => each.close()));
-    expect(await read(out)).toEqual(
+    expect(await readCheckpoint(out)).toEqual(
       new Map(
         [...applyTau(from, mergeMethod('weight_avg').merge(taus))].sort(([a], [b]) => (a < b ? -1 : 1)),
       ),
@@ -316,7 +306,7 @@ describe('mergeFiles', () => {
         await Promise.all(
           ['base', 'one', 'two'].map(async (name) => [
             name,
-            await read(`${kept.folder}/${name}.safetensors`),
+            await readCheckpoint(`${kept.folder}/${name}.safetensors`),
           ]),
         ),
       ) as Record<string, Tensors>;
@@ -492,7 +482,7 @@ describe('writeModel', () => {
       out: at(`${folder}/half.safetensors`),
     });
     const sorted = (tensors: NamedTensors) => new Map([...tensors].sort(([a], [b]) => (a < b ? -1 : 1)));
-    expect(await read(half.out)).toEqual(sorted(applyTau(from, tau, 0.5)));
+    expect(await readCheckpoint(half.out)).toEqual(sorted(applyTau(from, tau, 0.5)));
     const reference = at(`${folder}/reference.safetensors`);
     await makeReferenceFile({ base: origin, model: tuned, out: reference, threads: 1 });
     const whole = await writeModel({
@@ -500,11 +490,11 @@ describe('writeModel', () => {
       model: reference,
       out: at(`${folder}/whole.safetensors`),
     });
-    expect(await read(whole.out)).toEqual(sorted(applyTau(from, tau)));
+    expect(await readCheckpoint(whole.out)).toEqual(sorted(applyTau(from, tau)));
     const made = adapter(base, { rank: 2, modules: ['layers.0.up'] }, 'lora');
     const lora = await writeAdapter(`${folder}/lora`, made);
     const { out } = await writeModel({ base: origin, model: lora, out: at(`${folder}/lora.safetensors`) });
-    for (const [name, { data }] of await read(out)) {
+    for (const [name, { data }] of await readCheckpoint(out)) {
       const delta = made.tau.get(name)!.data;
       data.forEach((value, i) => {
         expect(Math.abs(value - (from.get(name)!.data[i]! + delta[i]!))).toBeLessThan(1e-6);

@@ -132,6 +132,12 @@ export interface Disk {
   /** absolute path of a file in this test's folder */
   at(name: string): string;
   write(name: string, tensors: Tensors, metadata?: Record<string, string>): Promise<string>;
+  /** the base and models fine-tuned from it, each named by its seed, in a folder of their own */
+  writeModels(
+    folder: string,
+    base: Tensors,
+    names: readonly string[],
+  ): Promise<{ base: string; paths: string[] }>;
   writeAdapter(name: string, made: { tensors: Tensors; config: object }): Promise<string>;
   /** two shards and their index; gives the folder */
   writeShards(name: string, tensors: Tensors): Promise<string>;
@@ -149,11 +155,19 @@ export function disk(): Disk {
     await mkdir(dirname(at(name)), { recursive: true });
     await writeFile(at(name), content);
   };
+  const write: Disk['write'] = async (name, tensors, metadata = {}) => {
+    await put(`${name}.safetensors`, encodeSafetensors(tensors, metadata));
+    return at(`${name}.safetensors`);
+  };
   return {
     at,
-    async write(name, tensors, metadata = {}) {
-      await put(`${name}.safetensors`, encodeSafetensors(tensors, metadata));
-      return at(`${name}.safetensors`);
+    write,
+    async writeModels(folder, base, names) {
+      const paths: string[] = [];
+      for (const name of names) {
+        paths.push(await write(`${folder}/${name}`, fineTuned(base, name)));
+      }
+      return { base: await write(`${folder}/base`, base), paths };
     },
     async writeAdapter(name, { tensors, config }) {
       await put(`${name}/adapter_model.safetensors`, encodeSafetensors(tensors));

@@ -2,12 +2,12 @@ import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openBackend } from '../../src/backend/index.js';
 import { duration, WorkProgress } from '../../src/cli/work-progress.js';
+import { FINGERPRINT_METHODS as METHODS } from '../../src/merging/index.js';
 import { MergeguardError, messageOf } from '../../src/tensors/index.js';
 import { poolTaskNames } from '../../src/zoo/variant-tasks.js';
 import { analyse, reportJson, reportLines } from './zoo/analyse.js';
 import {
   LEAST_POOL_SIZE,
-  METHODS,
   POOL_SIZE,
   QUICK_POOL_SIZE,
   QUICK_RECIPES,

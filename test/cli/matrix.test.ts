@@ -20,17 +20,10 @@ import { helpOf, refusal, withoutProgress } from './usage.js';
 afterAll(killAll);
 
 const HINT = '`mergeguard --help` lists commands, `mergeguard COMMAND --help` options.';
-const { at, write, writeAdapter } = disk();
+const { at, write, writeAdapter, writeModels } = disk();
 const base = randomBase();
 
-/** Files of the base and of fine-tuned models under a folder of their own. */
-async function models(folder: string, ...names: string[]): Promise<{ base: string; paths: string[] }> {
-  const paths: string[] = [];
-  for (const name of names) {
-    paths.push(await write(`${folder}/${name}`, fineTuned(base, name)));
-  }
-  return { base: await write(`${folder}/base`, base), paths };
-}
+const models = (folder: string, ...names: string[]) => writeModels(folder, base, names);
 
 /** A folder as Hugging Face writes it. */
 async function hubFolder(name: string, tensors: Tensors, config: object): Promise<string> {

@@ -12,17 +12,10 @@ import { helpOf, refusal, withoutProgress } from './usage.js';
 
 afterAll(killAll);
 
-const { at, write, writeAdapter } = disk();
+const { at, write, writeAdapter, writeModels } = disk();
 const base = randomBase();
 
-/** Files of the base and of fine-tuned models under a folder of their own. */
-async function models(folder: string, ...names: string[]): Promise<{ base: string; paths: string[] }> {
-  const paths: string[] = [];
-  for (const name of names) {
-    paths.push(await write(`${folder}/${name}`, fineTuned(base, name)));
-  }
-  return { base: await write(`${folder}/base`, base), paths };
-}
+const models = (folder: string, ...names: string[]) => writeModels(folder, base, names);
 
 // each is a process of its own that loads everything first
 describe.concurrent('mergeguard merge', () => {

@@ -11,16 +11,10 @@ import { helpOf, refusal, withoutProgress } from './usage.js';
 
 afterAll(killAll);
 
-const { at, write } = disk();
+const { at, write, writeModels } = disk();
 const base = randomBase();
 
-async function models(folder: string, ...names: string[]): Promise<{ base: string; paths: string[] }> {
-  const paths: string[] = [];
-  for (const name of names) {
-    paths.push(await write(`${folder}/${name}`, fineTuned(base, name)));
-  }
-  return { base: await write(`${folder}/base`, base), paths };
-}
+const models = (folder: string, ...names: string[]) => writeModels(folder, base, names);
 
 // each is a process of its own that loads everything first
 describe.concurrent('mergeguard score', () => {

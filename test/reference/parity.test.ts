@@ -2,21 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeReference, type Reference } from '../../src/reference/index.js';
-import {
-  type HostTensor,
-  type NamedTensors,
-  openCheckpoint,
-  readNamedTensors,
-} from '../../src/tensors/index.js';
+import { type HostTensor, type NamedTensors, readCheckpoint } from '../../src/tensors/index.js';
 
 const FOLDER = join(import.meta.dirname, '../../../shared/fixtures/parity');
 
-async function read(name: string): Promise<NamedTensors> {
-  const checkpoint = await openCheckpoint(join(FOLDER, `${name}.safetensors`));
-  const tensors = await readNamedTensors(checkpoint);
-  await checkpoint.close();
-  return tensors;
-}
+const read = (name: string): Promise<NamedTensors> => readCheckpoint(join(FOLDER, `${name}.safetensors`));
 
 /** ‖A^T B‖_F² of two matrices [n, k]. */
 function overlap(a: HostTensor, b: HostTensor): number {

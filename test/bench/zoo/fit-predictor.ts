@@ -26,7 +26,7 @@ export interface FitContext {
 /**
  * A stack is fitted part by part. Others in two steps. First a line for every measurement, combined by inverse variance, as the
  * guard combines the self-probe: two numbers each, so a few dozen rows are enough, and a measurement of another kind
- * takes part as far as it is right. Then, on what they leave over, one linear program with effects or metrics. Not
+ * takes part as far as it is right. Then, on what they leave over, one linear program with effects. Not
  * in one program: effects are nearly free there and explain the tasks that the fit knows, so that the slope of the
  * probe would be fitted to what little they leave, and be wrong for the task that it does not know.
  */
@@ -40,7 +40,6 @@ export function predictorOf(context: FitContext, predictor: Predictor, penalties
     if (!metrics && !effects) {
       return measured;
     }
-    const onResiduals = predictor.measurements.length > 0;
     const rest = train.map((example) => ({ ...example, outcome: example.outcome - measured(example) }));
     const { predict } = await context.fitter.fit(
       rest,
@@ -49,7 +48,7 @@ export function predictorOf(context: FitContext, predictor: Predictor, penalties
         features: metrics ? context.columns.slice(0, context.metrics) : [],
         withEffects: effects,
         penalty: penalties.of(without[0]),
-        ...(onResiduals && { effectPrice: RESIDUAL_EFFECT_PRICE }),
+        ...(predictor.measurements.length > 0 && { effectPrice: RESIDUAL_EFFECT_PRICE }),
       },
       without,
     );

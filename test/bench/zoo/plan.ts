@@ -8,8 +8,6 @@ export const LEAST_POOL_SIZE = 8;
 /** of a task, as many as there are where they are fewer */
 export const TEST_SAMPLES = 1000;
 
-export const METHODS = ['weight_avg', 'task_arithmetic', 'ties', 'dare', 'tsv', 'isotropic'];
-
 /**
  * Chosen for the raw accuracy of pairs after weight averaging, on calibration images and a seed that is not among the benchmark's (5),
  * of what fits a quick run's time. The demo's recipe on the alphabets leaves models at 60 to 80 % alone, which keep about three quarters
