@@ -2,8 +2,17 @@ import type * as tf from '@tensorflow/tfjs';
 import type { z } from 'zod';
 import type { Random } from '../tensors/random.js';
 
-/** What a term needs beside the live weights and the base. */
-export type TermNeed = 'references' | 'loss function';
+/** What a term may need beside the live weights and the base. */
+export const TERM_NEEDS = {
+  'loss function':
+    'the loss function, which passes where the loop calls optimizer.minimize or optimizer.computeGradients',
+  references: 'references',
+  'reference gradients': 'references with gradients',
+  'reference samples': 'references with calibration samples',
+  activations: 'an `activation` function, or a `layer` of a LayersModel, in the calibration batch',
+} as const;
+
+export type TermNeed = keyof typeof TERM_NEEDS;
 
 /** One watched tensor of the live model, as the hook keeps it: its task vector is proportional to variable - base. */
 export interface SteeredTensor {
@@ -18,11 +27,25 @@ export interface SteeredTensor {
   base(): tf.Tensor;
 }
 
+/** What a term can ask of a reference. Tensors are in the layout of the live variable. */
+export interface SteeringReference {
+  readonly name: string;
+  /** right singular vectors [in, k] by tensor name, values row-major */
+  readonly rightSubspaces: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;
+  /** the task vector of a tensor, called inside tf.tidy; null where the reference has none of it (or the live one is a LoRA factor) */
+  tau(tensor: SteeredTensor): tf.Tensor | null;
+  /** the gradient of a tensor at the reference's own weights, called inside tf.tidy; null where it has none */
+  gradient(tensor: SteeredTensor): tf.Tensor | null;
+  /** [n, ...] its calibration inputs as the live model takes them; the hook's, not to be disposed; null: it has none */
+  readonly inputs: tf.Tensor | null;
+}
+
 /** What the hook lends to a term. */
 export interface SteeringContext {
   readonly tensors: readonly SteeredTensor[];
-  /** one a reference: right singular vectors [in, k] by tensor name, values row-major */
-  readonly rightSubspaces: readonly ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>[];
+  readonly references: readonly SteeringReference[];
+  /** [n, size] hidden activations of n inputs of the live model, called inside tf.tidy or a gradient tape; null: not known */
+  readonly activations: ((inputs: tf.Tensor) => tf.Tensor2D) | null;
   readonly random: Random;
 }
 
@@ -37,20 +60,38 @@ export interface GradientTerm {
   readonly kind: 'gradient';
   /** what it does not act on and why, a sentence; null: it acts on all that it is for */
   readonly leavesOut: string | null;
-  /** what to add to the gradient of each variable, by the variable's name; called inside tf.tidy */
-  additions(): tf.NamedTensorMap;
+  /**
+   * What to add to the gradient of each variable, by the variable's name; called inside tf.tidy.
+   * @param gradients as they come, by variable name; those of frozen variables are null or missing
+   */
+  additions(gradients: Readonly<Record<string, tf.Tensor | null>>, strength: number): tf.NamedTensorMap;
   dispose(): void;
 }
 
-/** Evaluates the loss at other weights and adds that gradient. */
+/**
+ * Evaluates a loss, by default the user's, where the weights stand at that moment. Value and gradients are the caller's
+ * to dispose. Heads are among the gradients: a term moves encoder tensors only, and what it gives back may hold both.
+ */
+export type EvaluateLoss = (loss?: () => tf.Scalar) => LossGradients;
+
+/** Evaluates the loss at other weights than the live ones, and restores those bit for bit, also when it throws. */
 export interface LossTerm {
   readonly kind: 'loss';
-  /** whether it acts on the step of this number (from 0) */
-  due(step: number): boolean;
-  /** weight of the second gradient in the sum */
-  readonly strength: number;
-  /** moves the weights, calls `evaluate` once, and restores them bit for bit, also when it throws */
-  evaluate(evaluate: () => LossGradients): LossGradients;
+  /**
+   * `added`: what it evaluates is added to the plain gradients. `in place`: it stands for the plain evaluation, which is
+   * not made: no second evaluation, and `evaluate` calls back exactly once.
+   */
+  readonly form: 'added' | 'in place';
+  /** an added one that is to have the plain gradients first, at the same samples and random draws */
+  readonly usesPlain: boolean;
+  /** whether it acts on the step of this number (from 0); called once a step, and may draw at random */
+  due(step: number, strength: number): boolean;
+  /**
+   * @param plain value and gradients at the live weights where `usesPlain`, else null; the caller's, not to be disposed
+   * @returns added: what to add to the plain gradients, the strength within; in place: the gradients to train with.
+   * `value` is that of the loss where it was evaluated
+   */
+  evaluate(evaluate: EvaluateLoss, strength: number, plain: LossGradients | null): LossGradients;
   dispose(): void;
 }
 
@@ -59,20 +100,24 @@ export type Term = GradientTerm | LossTerm;
 /**
  * A regularisation term: something added to training that makes the live model easier to merge. Terms of
  * kind `gradient` change the gradients before the optimiser sees them; terms of kind `loss` evaluate the
- * loss at other weights.
+ * loss at other weights. Strengths come with every call, since a controller moves them and a guard that falls silent
+ * lets them fade.
  */
 export interface TermInfo {
   readonly name: string;
   readonly kind: Term['kind'];
   readonly needs: readonly TermNeed[];
-  /** gradient evaluations it adds to a step on which it acts */
-  readonly gradientEvaluations: number;
+  /** gradient evaluations that a step costs more on average, by its options */
+  gradientEvaluations(options: Record<string, unknown>): number;
   /** strength that was measured, see `measured` */
   readonly defaultStrength: number;
   /** what it was measured to do */
   readonly measured: string;
   /** its configuration; always has `strength`, 0 meaning off */
   readonly parameters: z.ZodObject;
-  /** makes it ready on the device; `options` is what `parameters` parses to */
+  /**
+   * Makes it ready on the device; `options` is what `parameters` parses to, whose strength does not count here.
+   * @throws MergeguardError where it can not act on this model or these references, and what would
+   */
   start(options: Record<string, unknown>, context: SteeringContext): Term;
 }
