@@ -15,6 +15,7 @@ import {
   writeSafetensors,
 } from '../tensors/index.js';
 import { mapWithin } from '../threads/index.js';
+import { cachedFile } from './cached-file.js';
 import { calibrationGradient, inputGradient } from './calibration-gradients.js';
 import { sampleCount, type Task } from './task.js';
 import { evaluate, type Recipe, train } from './train.js';
@@ -78,7 +79,7 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
   const folder = cache === null ? null : await openFolder(cache, poolKey(options, recipes));
   const model = new VisionTransformer(recipes.shape ?? ZOO_SHAPE, seed);
   try {
-    const base = await cached(folder, 'base.safetensors', {
+    const base = await cachedFile(folder, 'base.safetensors', {
       read: readCheckpoint,
       make: () => pretrain(model, options.pretraining, recipes.pretraining, seed, onProgress),
       write: (path, tensors) => writeSafetensors(path, tensors),
@@ -89,7 +90,7 @@ export async function preparePool(options: PoolOptions): Promise<Pool> {
       options.references,
       { budget: fineTuner.threads, weight: () => 1 },
       (task) =>
-        cached(folder, `${task.name}.reference.safetensors`, {
+        cachedFile(folder, `${task.name}.reference.safetensors`, {
           read: (path) => readReferenceOf(baseHash, path),
           make: async () => {
             const reference = await fineTuner.fineTune(base, task, recipes.fineTuning, seed);
@@ -132,32 +133,6 @@ async function readReferenceOf(baseHash: string, path: string): Promise<Referenc
     throw new MergeguardError(`${path} was fine-tuned from another base than the cache holds`);
   }
   return reference;
-}
-
-/** A file of the cache, made and written where it is missing or of no use (half-written, older, of another base). */
-async function cached<Value>(
-  folder: string | null,
-  name: string,
-  how: {
-    read(path: string): Promise<Value>;
-    make(): Promise<Value>;
-    write(path: string, value: Value): Promise<void>;
-  },
-): Promise<Value> {
-  if (folder === null) {
-    return how.make();
-  }
-  const path = join(folder, name);
-  try {
-    return await how.read(path);
-  } catch (error) {
-    if (!(error instanceof MergeguardError)) {
-      throw error;
-    }
-  }
-  const value = await how.make();
-  await how.write(path, value);
-  return value;
 }
 
 async function pretrain(

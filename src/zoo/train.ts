@@ -5,6 +5,7 @@ import { moved, pick, type Samples, sampleCount, stretch, type Task } from './ta
 import { trainHeads } from './train-heads.js';
 import { turn } from './turn.js';
 import type { VisionTransformer } from './vision-transformer.js';
+import { type Averaging, WeightAverage } from './weight-average.js';
 
 export interface Recipe {
   readonly steps: number;
@@ -20,6 +21,8 @@ export interface Recipe {
   readonly headSteps?: number;
   /** images are moved by up to so many pixels in both directions, anew each time; defaults to 0 */
   readonly shift?: number;
+  /** of encoder and heads; defaults to none */
+  readonly averaging?: Averaging;
 }
 
 export interface StepReport {
@@ -52,43 +55,109 @@ export async function train(
   model: VisionTransformer,
   tasks: readonly Task[],
   recipe: Recipe,
-  options: {
-    seed: number;
-    optimizer?: tf.Optimizer;
-    onStep?: (report: StepReport) => void;
-  },
+  options: TrainOptions & { onStep?: (report: StepReport) => void },
 ): Promise<void> {
-  const optimizer = options.optimizer ?? tf.train.adam(recipe.learningRate);
-  const rate = optimizer as unknown as { learningRate: number };
-  const variables = [
-    ...model.encoder().values(),
-    ...tasks.flatMap((task) => [...model.head(task.name).values()]),
-  ];
-  if (recipe.headSteps) {
-    await trainHeads(model, tasks, recipe.headSteps, recipe.batch, options.seed);
+  const training = await Training.begin(model, tasks, recipe, options);
+  try {
+    for (let step = 0; step < recipe.steps; step++) {
+      options.onStep?.(await training.step());
+      await turn();
+    }
+    training.finish();
+  } finally {
+    training.dispose();
   }
-  const streams = tasks.map((task) =>
-    batches(task.train, recipe.batch, new Random('batches', task.name, options.seed)),
-  );
-  const shifts = new Random('shifts', options.seed);
-  for (let step = 0; step < recipe.steps; step++) {
-    const task = tasks[step % tasks.length];
-    rate.learningRate = learningRate(recipe, step);
-    const batch = moved(streams[step % tasks.length](), recipe.shift ?? 0, shifts);
+}
+
+export interface TrainOptions {
+  readonly seed: number;
+  /** defaults to an Adam of its own */
+  readonly optimizer?: tf.Optimizer;
+}
+
+/** A training that goes on step by step: `train` for those who have something to do in between. `dispose` when done. */
+export class Training {
+  readonly #model: VisionTransformer;
+  readonly #tasks: readonly Task[];
+  readonly #recipe: Recipe;
+  readonly #optimizer: tf.Optimizer;
+  readonly #isOwn: boolean;
+  readonly #variables: tf.Variable[];
+  readonly #streams: readonly (() => Samples)[];
+  readonly #shifts: Random;
+  readonly #average: WeightAverage | null;
+  #step = 0;
+
+  private constructor(
+    model: VisionTransformer,
+    tasks: readonly Task[],
+    recipe: Recipe,
+    { seed, optimizer }: TrainOptions,
+  ) {
+    this.#model = model;
+    this.#tasks = tasks;
+    this.#recipe = recipe;
+    this.#optimizer = optimizer ?? tf.train.adam(recipe.learningRate);
+    this.#isOwn = optimizer === undefined;
+    this.#variables = [
+      ...model.encoder().values(),
+      ...tasks.flatMap((task) => [...model.head(task.name).values()]),
+    ];
+    this.#streams = tasks.map((task) =>
+      batches(task.train, recipe.batch, new Random('batches', task.name, seed)),
+    );
+    this.#shifts = new Random('shifts', seed);
+    this.#average = recipe.averaging
+      ? new WeightAverage(this.#variables, recipe.averaging.decay ?? null)
+      : null;
+  }
+
+  /** Trains the heads first, where the recipe says so. */
+  static async begin(
+    model: VisionTransformer,
+    tasks: readonly Task[],
+    recipe: Recipe,
+    options: TrainOptions,
+  ): Promise<Training> {
+    if (recipe.headSteps) {
+      await trainHeads(model, tasks, recipe.headSteps, recipe.batch, options.seed);
+    }
+    return new Training(model, tasks, recipe, options);
+  }
+
+  async step(): Promise<StepReport> {
+    const { steps, shift = 0, averaging } = this.#recipe;
+    const step = this.#step;
+    const task = this.#tasks[step % this.#tasks.length];
+    const rate = this.#optimizer as unknown as { learningRate: number };
+    rate.learningRate = learningRate(this.#recipe, step);
+    const batch = moved(this.#streams[step % this.#tasks.length](), shift, this.#shifts);
     const images = imageTensor(batch);
     const labels = tf.tidy(() => tf.oneHot(tf.tensor1d(batch.labels, 'int32'), task.classes));
-    const cost = optimizer.minimize(
-      () => tf.losses.softmaxCrossEntropy(labels, model.logits(images, task.name)) as tf.Scalar,
+    const cost = this.#optimizer.minimize(
+      () => tf.losses.softmaxCrossEntropy(labels, this.#model.logits(images, task.name)) as tf.Scalar,
       true,
-      variables,
+      this.#variables,
     ) as tf.Scalar;
-    const loss = step % 10 === 9 || step === recipe.steps - 1 ? (await cost.data())[0] : null;
+    const loss = step % 10 === 9 || step === steps - 1 ? (await cost.data())[0] : null;
     tf.dispose([images, labels, cost]);
-    options.onStep?.({ step: step + 1, loss });
-    await turn();
+    if (averaging && step >= averaging.from * steps) {
+      this.#average?.add();
+    }
+    this.#step += 1;
+    return { step: this.#step, loss };
   }
-  if (!options.optimizer) {
-    optimizer.dispose();
+
+  /** Leaves the model at its average, where the recipe has one. */
+  finish(): void {
+    this.#average?.apply();
+  }
+
+  dispose(): void {
+    this.#average?.dispose();
+    if (this.#isOwn) {
+      this.#optimizer.dispose();
+    }
   }
 }
 

@@ -1,11 +1,14 @@
 import type { Reference } from '../reference/index.js';
 import type { NamedTensors } from '../tensors/index.js';
 import { ThreadPool } from '../threads/index.js';
+import type { FineTuned } from './fine-tune-steered.js';
 import type { FineTuner } from './pool.js';
+import type { Steering } from './steering-hook.js';
+import type { StepTimes } from './step-cost.js';
 import type { Task } from './task.js';
 import { type Evaluation, type Recipe, type SampleEvaluations, summarise } from './train.js';
 import type { TaskSource } from './variant-tasks.js';
-import type { EvaluateJob, ZooJob } from './zoo-worker.js';
+import type { EvaluateJob, ZooJob, ZooOutput } from './zoo-worker.js';
 
 export interface EvaluatorOptions extends TaskSource {
   /** worker threads, each with a wasm backend of its own */
@@ -28,7 +31,7 @@ export interface EvaluationRequest {
 export class ZooEvaluators implements FineTuner {
   readonly threads: number;
   readonly #source: TaskSource;
-  readonly #pool: ThreadPool<ZooJob, SampleEvaluations | Reference | null>;
+  readonly #pool: ThreadPool<ZooJob, ZooOutput>;
 
   private constructor({ threads, data, seed }: EvaluatorOptions) {
     this.threads = threads;
@@ -66,6 +69,31 @@ export class ZooEvaluators implements FineTuner {
   async fineTune(base: NamedTensors, task: Task, recipe: Recipe, seed: number): Promise<Reference> {
     const job: ZooJob = { kind: 'fine-tune', base, task, recipe, seed };
     return (await this.#pool.run(job, { label: `fine-tuning ${task.name}` })) as Reference;
+  }
+
+  /** `fineTune` with steering terms at work; without any it is that to the bit. */
+  async fineTuneSteered(
+    base: NamedTensors,
+    task: Task,
+    recipe: Recipe,
+    seed: number,
+    steering: Steering,
+  ): Promise<FineTuned> {
+    const job: ZooJob = { kind: 'fine-tune steered', base, task, recipe, seed, steering };
+    return (await this.#pool.run(job, { label: `fine-tuning ${task.name}, steered` })) as FineTuned;
+  }
+
+  /** Plain and steered steps side by side in one thread, see measureStepTimes; keep the other threads still. */
+  async stepTimes(
+    base: NamedTensors,
+    task: Task,
+    recipe: Recipe,
+    seed: number,
+    steering: Steering,
+    blocks: number,
+  ): Promise<StepTimes> {
+    const job: ZooJob = { kind: 'step times', base, task, recipe, seed, steering, blocks };
+    return (await this.#pool.run(job, { label: 'timing steps' })) as StepTimes;
   }
 
   /** Milliseconds that the threads have worked so far, all together. */

@@ -2,7 +2,10 @@ import { openBackend } from '../backend/index.js';
 import type { Reference } from '../reference/index.js';
 import type { NamedTensors } from '../tensors/index.js';
 import { serveThread } from '../threads/index.js';
+import { type FineTuned, fineTuneSteered } from './fine-tune-steered.js';
 import { fineTuneReference, setEncoder, setHead } from './pool.js';
+import type { Steering } from './steering-hook.js';
+import { measureStepTimes, type StepTimes } from './step-cost.js';
 import { firstSamples, type Task } from './task.js';
 import { evaluateSamples, type Recipe, type SampleEvaluations } from './train.js';
 import { loadPoolTask, type TaskSource } from './variant-tasks.js';
@@ -28,8 +31,20 @@ export interface FineTuneJob {
   readonly seed: number;
 }
 
+export interface SteeredJob extends Omit<FineTuneJob, 'kind'> {
+  readonly kind: 'fine-tune steered';
+  readonly steering: Steering;
+}
+
+export interface StepTimesJob extends Omit<FineTuneJob, 'kind'> {
+  readonly kind: 'step times';
+  readonly steering: Steering;
+  readonly blocks: number;
+}
+
 /** `open` does nothing but start the thread and its backend. */
-export type ZooJob = { readonly kind: 'open' } | EvaluateJob | FineTuneJob;
+export type ZooJob = { readonly kind: 'open' } | EvaluateJob | FineTuneJob | SteeredJob | StepTimesJob;
+export type ZooOutput = SampleEvaluations | Reference | FineTuned | StepTimes | null;
 
 /** By source and name: every task is read once. */
 const tasks = new Map<string, Promise<Task>>();
@@ -38,7 +53,7 @@ const models = new Map<string, VisionTransformer>();
 let opening: Promise<unknown> | null = null;
 
 /** The thread's side of ZooEvaluators. */
-serveThread(async (job: ZooJob): Promise<SampleEvaluations | Reference | null> => {
+serveThread(async (job: ZooJob): Promise<ZooOutput> => {
   opening ??= openBackend('wasm');
   await opening;
   switch (job.kind) {
@@ -48,6 +63,10 @@ serveThread(async (job: ZooJob): Promise<SampleEvaluations | Reference | null> =
       return evaluateJob(modelFor(job.encoder), job);
     case 'fine-tune':
       return fineTuneReference(modelFor(job.base), job.base, job.task, job.recipe, job.seed);
+    case 'fine-tune steered':
+      return fineTuneSteered(modelFor(job.base), job.base, job.task, job.recipe, job.seed, job.steering);
+    case 'step times':
+      return measureStepTimes(job.base, job.task, job.recipe, job.seed, job.steering, job.blocks);
   }
 });
 

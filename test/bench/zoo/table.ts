@@ -4,10 +4,10 @@ import { mapWithin } from '../../../src/threads/index.js';
 import type { Recipes } from '../../../src/zoo/pool.js';
 import type { PoolNames, TaskSource } from '../../../src/zoo/variant-tasks.js';
 import { ZooEvaluators } from '../../../src/zoo/zoo-evaluators.js';
+import { Units } from '../common/units.js';
 import { evaluateCalibration, evaluateParts } from './evaluate-parts.js';
 import { hookMetrics } from './hook-metrics.js';
 import { openZoo, type Zoo, type ZooModel } from './open-zoo.js';
-import { Units } from './units.js';
 import type { PartsEvaluated, ZooPair, ZooTable } from './zoo-table.js';
 
 /** Raised when a result comes to mean something else, so that those in a cache are made again. */

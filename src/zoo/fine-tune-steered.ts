@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Reference } from '../reference/index.js';
+import type { NamedTensors } from '../tensors/index.js';
+import { referenceOf, setEncoder } from './pool.js';
+import { attachSteering, type Steering } from './steering-hook.js';
+import type { Task } from './task.js';
+import { type Recipe, train } from './train.js';
+import type { VisionTransformer } from './vision-transformer.js';
+
+export interface FineTuned {
+  readonly reference: Reference;
+  /** a step, counted; 1 is plain training */
+  readonly gradientEvaluations: number;
+  /** milliseconds a step, mean over all but the first; the training of the head apart */
+  readonly stepMs: number;
+  /** what the hook had to say of the terms */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * `fineTuneReference` with steering terms at work, by the real hook around the optimiser. Without terms it is that to the bit, and
+ * nothing is attached.
+ */
+export async function fineTuneSteered(
+  model: VisionTransformer,
+  base: NamedTensors,
+  task: Task,
+  recipe: Recipe,
+  seed: number,
+  steering: Steering,
+): Promise<FineTuned> {
+  const { terms } = steering;
+  setEncoder(model, base);
+  model.addHead(task.name, task.classes, seed);
+  const optimizer = tf.train.adam(recipe.learningRate);
+  const evaluations = countGradients(optimizer);
+  const hook = terms.length > 0 ? await attachSteering(optimizer, model, task, steering, seed) : null;
+  const times: number[] = [];
+  try {
+    await train(model, [task], recipe, { seed, optimizer, onStep: () => times.push(performance.now()) });
+  } finally {
+    await hook?.close();
+    optimizer.dispose();
+  }
+  const madeBy = { seed, recipe, ...(terms.length > 0 ? { steering: terms } : {}) };
+  const reference = await referenceOf(model, base, task, madeBy);
+  model.removeHead(task.name);
+  return {
+    reference,
+    gradientEvaluations: evaluations() / recipe.steps,
+    stepMs: (times[times.length - 1]! - times[0]!) / Math.max(1, times.length - 1),
+    warnings: hook?.warnings ?? [],
+  };
+}
+
+/** How often gradients have been computed from now on. What wraps the optimiser later is counted too. */
+function countGradients(optimizer: tf.Optimizer): () => number {
+  const original = optimizer.computeGradients;
+  let count = 0;
+  optimizer.computeGradients = (f, variables) => {
+    count += 1;
+    return original.call(optimizer, f, variables);
+  };
+  return () => count;
+}
