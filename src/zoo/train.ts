@@ -60,7 +60,8 @@ export async function train(
   const training = await Training.begin(model, tasks, recipe, options);
   try {
     for (let step = 0; step < recipe.steps; step++) {
-      options.onStep?.(await training.step());
+      const report = await training.step();
+      options.onStep?.(report);
       await turn();
     }
     training.finish();
