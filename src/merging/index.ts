@@ -1,5 +1,16 @@
 export { applyTau } from './apply-tau.js';
-export { type Addend, addCombination, type Combination } from './combination.js';
+export {
+  bestTried,
+  COEFFICIENT_GRID,
+  type CoefficientOptions,
+  type CoefficientSearch,
+  hasOutcome,
+  type MergeOutcome,
+  type NoOutcome,
+  searchCoefficient,
+  type Tried,
+} from './coefficient.js';
+export { type Addend, addCombination, type Combination, combine } from './combination.js';
 export type { MergeMethod, ModelCount, Parameters, Survey, TensorToMerge } from './merge-method.js';
 export { MergePool } from './merge-pool.js';
 export { checkModelCount } from './merge-taus.js';
