@@ -1,7 +1,7 @@
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { listProblems, MergeguardError } from '../tensors/errors.js';
-import { configProblems } from './config-problems.js';
+import { optionProblems } from '../tensors/option-problems.js';
 
 type Path = readonly PropertyKey[];
 
@@ -50,7 +50,7 @@ export function checkOptions<Schema extends z.ZodType>(
   if (result.success) {
     return result.data;
   }
-  const problems = configProblems(result.error.issues, jsonSchema())
+  const problems = optionProblems(result.error.issues, jsonSchema())
     .map(({ path, text }) => ({ line: lineOf(path), text }))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   const heading = `${what}: ${problems.length === 1 ? 'one option is' : `${problems.length} options are`} wrong:`;

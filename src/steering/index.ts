@@ -1,18 +1,16 @@
-import { scaleJitter } from './scale-jitter.js';
-import { subspace } from './subspace.js';
-import type { TermInfo } from './term.js';
-
+export { fadeFactor } from './fade.js';
 export { atScale, withValues } from './move-weights.js';
-export type {
-  GradientTerm,
-  LossGradients,
-  LossTerm,
-  SteeredTensor,
-  SteeringContext,
-  Term,
-  TermInfo,
-  TermNeed,
+export { type CheckedTerm, checkTerm, TERMS, termNamed } from './registry.js';
+export {
+  type EvaluateLoss,
+  type GradientTerm,
+  type LossGradients,
+  type LossTerm,
+  type SteeredTensor,
+  type SteeringContext,
+  type SteeringReference,
+  TERM_NEEDS,
+  type Term,
+  type TermInfo,
+  type TermNeed,
 } from './term.js';
-
-/** Every regularisation term by name. Adding one is adding a file and a line here. */
-export const TERMS: readonly TermInfo[] = [subspace, scaleJitter];

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { MergeguardError } from '../tensors/errors.js';
+import { tauOf } from './move-weights.js';
+import { adaptedMatrices, needReferences } from './needs.js';
 import type { GradientTerm, SteeredTensor, SteeringContext, TermInfo } from './term.js';
+import { termOptions } from './term-options.js';
 
 const parameters = z
   .strictObject({
@@ -17,19 +20,24 @@ const parameters = z
  * Penalty strength / 2 * mean over references of ‖tau V V^T‖² (avoid) or ‖tau (I - V V^T)‖² (encourage), V the
  * reference's top-k right singular vectors, summed over matrices; a reference that did not change a matrix has
  * no V of it and does not count in its mean. The gradient strength * tau P is added to that of the loss.
+ * Source: the subspace penalty of arXiv 2601.22285, which looks at the live model only, turned to the references.
  */
 export const subspace: TermInfo = {
   name: 'subspace',
   kind: 'gradient',
   needs: ['references'],
-  gradientEvaluations: 0,
+  gradientEvaluations: () => 0,
   defaultStrength: 0.01,
   measured:
     'avoid, the top-8 right subspaces of the references, strength 1e-2: raw accuracy after merging -1.0 (weight_avg), -1.4 (task_arithmetic 0.3), +0.4 (ties) points, single model -0.5 (zoo, 4 live tasks, 2 seeds); it protects the references a little and costs the live model more',
   parameters,
   start(options, context): GradientTerm {
-    const { strength, mode } = parameters.parse(options);
-    const leavesOut = adaptedMatrices(context);
+    const { mode } = termOptions('subspace', parameters, options);
+    const { tensors, references } = context;
+    needReferences('subspace', references);
+    const leavesOut = adaptedMatrices(tensors, ({ name }) =>
+      references.some(({ rightSubspaces }) => rightSubspaces.has(name)),
+    );
     const projectors = projectorsOf(context);
     if (leavesOut !== null && projectors.length === 0) {
       throw new MergeguardError(`it ${leavesOut}, and there is no other; scale_jitter acts on them`);
@@ -37,15 +45,16 @@ export const subspace: TermInfo = {
     return {
       kind: 'gradient',
       leavesOut: leavesOut && `subspace ${leavesOut}`,
-      additions() {
+      additions(gradients, strength) {
         const additions: tf.NamedTensorMap = {};
-        for (const { tensor, right, references } of projectors) {
-          const tau = tf.sub(tensor.variable, tensor.base()) as tf.Tensor2D;
+        const trained = projectors.filter(({ tensor }) => gradients[tensor.variable.name] != null);
+        for (const { tensor, right, count } of trained) {
+          const tau = tauOf(tensor) as tf.Tensor2D;
           // The input side is the rows of a [in, out] kernel and the columns of a [out, in] matrix.
           const inside = tensor.transposed
             ? tf.matMul(right, tf.matMul(right, tau, true, false))
             : tf.matMul(tf.matMul(tau, right), right, false, true);
-          const mean = tf.div(inside, references);
+          const mean = tf.div(inside, count);
           const pull = mode === 'avoid' ? mean : tf.sub(tau, mean);
           additions[tensor.variable.name] = tf.mul(pull, strength);
         }
@@ -56,27 +65,16 @@ export const subspace: TermInfo = {
   },
 };
 
-/** Its gradient is that of a matrix; of one with a LoRA adapter only the factors are trained. */
-function adaptedMatrices({ tensors, rightSubspaces }: SteeringContext): string | null {
-  const adapted = tensors.filter(
-    ({ name, isFactor }) => isFactor && rightSubspaces.some((byName) => byName.has(name)),
-  );
-  if (adapted.length === 0) {
-    return null;
-  }
-  const more = adapted.length > 1 ? ` and ${adapted.length - 1} more` : '';
-  return `does not act on matrices with a LoRA adapter (${adapted[0]!.name}${more})`;
-}
-
 /** For each matrix that a reference has a subspace of: all V side by side [in, sum of k], kept on the device. */
-function projectorsOf({ tensors, rightSubspaces }: SteeringContext): {
+function projectorsOf({ tensors, references }: SteeringContext): {
   tensor: SteeredTensor;
   right: tf.Tensor2D;
-  references: number;
+  /** references that have one */
+  count: number;
 }[] {
   const projectors = [];
   for (const tensor of tensors.filter(({ isFactor }) => !isFactor)) {
-    const found = rightSubspaces.map((byName) => byName.get(tensor.name)).filter((v) => v !== undefined);
+    const found = references.flatMap(({ rightSubspaces }) => rightSubspaces.get(tensor.name) ?? []);
     if (found.length > 0) {
       const right = tf.tidy(() =>
         tf.concat(
@@ -84,7 +82,7 @@ function projectorsOf({ tensors, rightSubspaces }: SteeringContext): {
           1,
         ),
       ) as tf.Tensor2D;
-      projectors.push({ tensor, right: tf.keep(right), references: found.length });
+      projectors.push({ tensor, right: tf.keep(right), count: found.length });
     }
   }
   return projectors;

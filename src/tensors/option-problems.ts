@@ -1,18 +1,18 @@
 import type { z } from 'zod';
-import { nearest } from '../tensors/nearest.js';
+import { nearest } from './nearest.js';
 
 type Schema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];
 
 /** One wrong option: where it is, and a sentence about it. */
-export interface ConfigProblem {
+export interface OptionProblem {
   readonly path: Path;
   readonly text: string;
 }
 
 /** Sentences for what zod found wrong; `schema` is the JSON Schema of the whole configuration. */
-export function configProblems(issues: readonly z.core.$ZodIssue[], schema: Schema): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
+export function optionProblems(issues: readonly z.core.$ZodIssue[], schema: Schema): OptionProblem[] {
+  const problems: OptionProblem[] = [];
   for (const issue of issues) {
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
