@@ -1,6 +1,5 @@
 import type { HeldOut } from '../../../src/fingerprint/cross-validate.js';
-import { normalHalfWidth, quantile } from '../../../src/fingerprint/statistics.js';
-import { Random } from '../../../src/tensors/index.js';
+import { type Interval, intervalOf, resampledTasks } from '../common/task-bootstrap.js';
 
 /** What a predictor gains on another: positive is better. */
 export interface Gain {
@@ -12,15 +11,6 @@ export interface Gain {
   readonly better: number;
   readonly tasks: number;
 }
-
-export interface Interval {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** nominal coverage of a gain's interval */
-export const GAIN_LEVEL = 0.9;
 
 /** One held-out pair, predicted by both. */
 interface Row {
@@ -40,8 +30,7 @@ interface Fold {
  * How far the gain would move with other tasks: percentile interval over resamples of the tasks, nothing fitted again.
  * A pair depends on both its tasks, and stands in the folds of both. So what is resampled is tasks, and a pair counts as
  * often as both of them were drawn together (the vertex bootstrap of Snijders and Borgatti 1999): weights on
- * the folds alone would take the two folds of a pair for independent: they cover half of what they say (8 tasks). The
- * percentiles of so few tasks are too near as well, and are moved out as a t interval is wider than a normal one.
+ * the folds alone would take the two folds of a pair for independent: they cover half of what they say (8 tasks).
  * Seeds of a task are drawn together.
  *
  * @param seeds held-out predictions of the same rows, a pair of them a seed
@@ -53,15 +42,9 @@ export function bootstrapGain(
   const folds = seeds.flatMap(({ before, after }) => foldsOf(before, after));
   const tasks = [...new Set(folds.map(({ task }) => task))];
   const once = new Map(tasks.map((task) => [task, 1]));
-  const random = new Random('gain', tasks.length);
   const maes: number[] = [];
   const rs: number[] = [];
-  for (let sample = 0; sample < resamples; sample++) {
-    const drawn = new Map<string, number>();
-    for (let i = 0; i < tasks.length; i++) {
-      const task = tasks[random.integer(tasks.length)];
-      drawn.set(task, (drawn.get(task) ?? 0) + 1);
-    }
+  for (const drawn of resampledTasks(tasks, resamples)) {
     const { mae, r } = weighted(folds, drawn);
     // a resample of a single task has no pair
     if (mae !== null) {
@@ -153,21 +136,4 @@ function weightedCorrelation(
   const squareA = meanOf((row) => (row.outcome - centreA) ** 2);
   const negligible = 1e-18;
   return squareP <= negligible || squareA <= negligible ? null : cross / Math.sqrt(squareP * squareA);
-}
-
-function intervalOf(value: number, draws: readonly number[], tasks: number): Interval {
-  const stretch = stretchOf(tasks);
-  return {
-    value,
-    low: value - stretch * (value - quantile(draws, (1 - GAIN_LEVEL) / 2)),
-    high: value + stretch * (quantile(draws, (1 + GAIN_LEVEL) / 2) - value),
-  };
-}
-
-/** sqrt(n / (n - 1)) t / z, after Hesterberg 2015; t by the first terms of Cornish and Fisher. */
-function stretchOf(tasks: number): number {
-  const freedom = Math.max(1, tasks - 1);
-  const z = normalHalfWidth(GAIN_LEVEL);
-  const t = z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
-  return (Math.sqrt(tasks / freedom) * t) / z;
 }

@@ -1,16 +1,10 @@
 import type { HeldOut } from '../../../src/fingerprint/cross-validate.js';
 import { figuresOf } from '../../../src/fingerprint/figures.js';
 import { correlation, deviation, mean, quantile } from '../../../src/fingerprint/statistics.js';
+import { type OverSeeds, overSeeds } from '../common/over-seeds.js';
 import type { MethodAnalysis } from './analyse-method.js';
 import { bootstrapGain, type Gain } from './gain.js';
 import { EQUAL_SAMPLES } from './predictors.js';
-
-/** A figure of several seeds; null where no seed has it. */
-export interface OverSeeds {
-  readonly mean: number | null;
-  /** standard deviation over the seeds; null for a single one */
-  readonly spread: number | null;
-}
 
 /** Fractions, not points. */
 export interface PredictorFigures {
@@ -79,15 +73,6 @@ function nullOf(analyses: readonly MethodAnalysis[]): MethodFigures['null'] {
   );
   const rs = draws.flatMap((draw) => draw.mean ?? []);
   return rs.length === 0 ? null : { count: rs.length, meanR: mean(rs), r95: quantile(rs, 0.95) };
-}
-
-function overSeeds(values: readonly (number | null)[]): OverSeeds {
-  const known = values.filter((value) => value !== null);
-  if (known.length === 0) {
-    return { mean: null, spread: null };
-  }
-  const scale = Math.sqrt(known.length / Math.max(1, known.length - 1));
-  return { mean: mean(known), spread: known.length > 1 ? scale * deviation(known) : null };
 }
 
 function pooledCorrelation(heldOut: readonly HeldOut[]): number | null {

@@ -1,8 +1,9 @@
 import { columnTables, type Row } from '../../../src/cli/columns.js';
 import { pointsRange, signedPoints } from '../../../src/fingerprint/lines.js';
+import { overSeedsText } from '../common/over-seeds.js';
+import { type Interval, TASK_LEVEL } from '../common/task-bootstrap.js';
 import { LEVEL } from './analyse-method.js';
-import { GAIN_LEVEL, type Interval } from './gain.js';
-import type { MethodFigures, OverSeeds, PredictorFigures } from './method-figures.js';
+import type { MethodFigures, PredictorFigures } from './method-figures.js';
 import { FURTHER_PREDICTORS, PREDICTORS } from './predictors.js';
 import { aimSentences, verdictSentences } from './report-sentences.js';
 import type { ZooReport } from './zoo-report.js';
@@ -24,7 +25,7 @@ export function reportLines(report: ZooReport): string[] {
     `${pairs} pairs, ${seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(', ')}`}; ` +
       `${seeds.length === 1 ? 'one seed, so no spread' : '± is the standard deviation over the seeds'}.`,
     'Every task is left out once: fitted without its pairs, and its pairs predicted. Errors in points of normalised accuracy.',
-    `${chosen}; ${relabellings} relabellings; intervals of gains: ${percent(GAIN_LEVEL)} of ${resamples} resamples of the tasks.`,
+    `${chosen}; ${relabellings} relabellings; intervals of gains: ${percent(TASK_LEVEL)} of ${resamples} resamples of the tasks.`,
     '',
     ...tables(report.methods),
     '',
@@ -60,20 +61,20 @@ function tables(methods: Methods): string[] {
   const notes = noteLines(methods);
   return [
     ...table('normalised accuracy', [
-      row('mean', ({ truth }) => number(truth.mean, 100, 1)),
-      row('sd of pairs', ({ truth }) => number(truth.sd, 100, 1)),
+      row('mean', ({ truth }) => overSeedsText(truth.mean, 100, 1)),
+      row('sd of pairs', ({ truth }) => overSeedsText(truth.sd, 100, 1)),
     ]),
     '',
-    ...figures('mean absolute error', ({ mae }) => number(mae, 100, 2)),
+    ...figures('mean absolute error', ({ mae }) => overSeedsText(mae, 100, 2)),
     '',
-    ...figures('r in fold', ({ r }) => number(r, 1, 2)),
+    ...figures('r in fold', ({ r }) => overSeedsText(r, 1, 2)),
     '',
-    ...figures('pooled r', ({ pooledR }) => number(pooledR, 1, 2)),
+    ...figures('pooled r', ({ pooledR }) => overSeedsText(pooledR, 1, 2)),
     '',
-    ...figures(`${percent(LEVEL)} held, %`, ({ coverage }) => number(coverage, 100, 0)),
+    ...figures(`${percent(LEVEL)} held, %`, ({ coverage }) => overSeedsText(coverage, 100, 0)),
     '',
     ...table('metrics, r in fold', [
-      row('observed', ({ predictors: { metrics } }) => (metrics ? number(metrics.r, 1, 2) : '-')),
+      row('observed', ({ predictors: { metrics } }) => (metrics ? overSeedsText(metrics.r, 1, 2) : '-')),
       row('wrong tasks, mean', (method) => method.null?.meanR.toFixed(2) ?? '-'),
       row('wrong tasks, 95 %', (method) => method.null?.r95.toFixed(2) ?? '-'),
     ]),
@@ -124,14 +125,6 @@ function gainRows(
       cell(gainOf(method)?.r, ({ low, high }) => `${low.toFixed(2)} to ${high.toFixed(2)}`),
     ),
   ];
-}
-
-function number({ mean, spread }: OverSeeds, scale: number, digits: number): string {
-  if (mean === null) {
-    return '-';
-  }
-  const text = (scale * mean).toFixed(digits);
-  return spread === null ? text : `${text} ± ${(scale * spread).toFixed(digits)}`;
 }
 
 function percent(fraction: number): string {
