@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { theilSen } from '../../src/guard/rules/trend.js';
+import { theilSen } from '../../src/steering/controller/index.js';
 import { only, predicted, run, told } from './rule-bench.js';
 import { score, selfProbe, tick } from './samples.js';
 

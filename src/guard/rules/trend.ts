@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { theilSen } from '../../steering/controller/index.js';
 import { domainNote, predictedAccuracy } from './predicted.js';
 import { commonOptions, defineRule, type Reading } from './rule.js';
 import { counted, percent, threshold } from './words.js';
@@ -90,23 +91,4 @@ function extend(series: Series, step: number, value: number, most: number): void
     series.steps.shift();
     series.values.shift();
   }
-}
-
-/** Median of (y[j] - y[i]) / (x[j] - x[i]) over all pairs with different x; 0 where there is none. O(n² log n). */
-export function theilSen(x: readonly number[], y: readonly number[]): number {
-  const slopes: number[] = [];
-  for (let i = 0; i < x.length; i++) {
-    for (let j = i + 1; j < x.length; j++) {
-      const run = x[j]! - x[i]!;
-      if (run !== 0) {
-        slopes.push((y[j]! - y[i]!) / run);
-      }
-    }
-  }
-  if (slopes.length === 0) {
-    return 0;
-  }
-  slopes.sort((a, b) => a - b);
-  const middle = slopes.length >> 1;
-  return slopes.length % 2 === 1 ? slopes[middle]! : (slopes[middle - 1]! + slopes[middle]!) / 2;
 }

@@ -1,0 +1,278 @@
+import { type Comparison, compare, compareLevels, type Trend, trendOf } from './comparison.js';
+import { CostWatch } from './cost-watch.js';
+import type { ControllerOptions } from './options.js';
+import { median } from './robust.js';
+import type { Measured } from './series.js';
+import { clamp, TargetLevel } from './target-level.js';
+import { type Measurements, type Source, Truth } from './truth.js';
+import { accuracies, between, points } from './words.js';
+
+/** Measurements of each side of a comparison. */
+const ENOUGH = 6;
+/** Strength from which measurements count as those with steering. */
+const HALF = 0.5;
+/** The least gain that is worth steering for, and how near to a target is near enough: fractions of accuracy. */
+const LEAST = 0.002;
+const NEAR = 0.005;
+/** Measurements of which the middle one is held against a target. */
+const SMOOTHED = 3;
+/** The least change of strength towards a target, but for the last one to none or full: what is less follows noise. */
+const LEAST_MOVE = 0.05;
+const MOST_TRIES = 3;
+
+/** What is to be in force from now on. */
+export interface Decision {
+  /** 0 to 1, 1 being every term's default strength */
+  readonly level: number;
+  /** terms act this many times more rarely than their options say, from 1 */
+  readonly stretch: number;
+  /** in plain words, with the numbers that decided */
+  readonly reason: string;
+}
+
+/**
+ * `plain`: measures without steering. `trying`: raises the strength, and measures as long. `kept`: it helped. `returning`: it did
+ * not, and goes down. `off`: for good.
+ */
+type Phase = 'plain' | 'trying' | 'kept' | 'returning' | 'off';
+
+/** What the run was like without steering. */
+interface Before {
+  readonly source: Source;
+  readonly trend: Trend;
+  readonly own: readonly Measured[];
+}
+
+/**
+ * Sets the strength of steering from what the run shows: the best within a budget of own accuracy, or a target. It begins with a
+ * plain phase, raises the strength by at most `maximumRate` a decision, and then holds the accuracy after merging against where the
+ * trend of the plain phase leads. What does not help by more than noise, or costs too much own accuracy, is taken back; it
+ * is tried again at most twice, after pauses that double. Pure: no clock, no events, nothing drawn.
+ */
+export class SteeringController {
+  readonly #options: ControllerOptions;
+  readonly #truth = new Truth();
+  readonly #target = new TargetLevel();
+  readonly #cost: CostWatch;
+  #phase: Phase = 'plain';
+  #level = 0;
+  /** when the plain phase began, and steering reached half its strength or its target; steps */
+  #plainFrom = -1;
+  #steeredFrom: number | null = null;
+  #before: Before | null = null;
+  /** what was found when it was kept; later measurements are held against it */
+  #found: readonly Measured[] = [];
+  /** it was given up */
+  #why = '';
+  #tries = 0;
+  #decidedAt: number | null = null;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#cost = new CostWatch(options.costBudget);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Begins again with a plain phase: somebody else has steered meanwhile. Tries that were made stay made. */
+  restart(step: number): void {
+    this.#level = 0;
+    this.#begin(this.#phase === 'off' ? 'off' : 'plain', step);
+  }
+
+  /** @returns what changes, or is to be said; null: nothing */
+  update(measurements: Measurements): Decision | null {
+    const news = this.#truth.add(measurements);
+    const { step, stepCost } = measurements;
+    const costs = this.#level > 0 ? this.#cost.add(stepCost) : null;
+    const reason = this.#isDue(step, news) ? this.#decide(step) : null;
+    if (reason !== null) {
+      this.#decidedAt = step;
+    }
+    const said = [costs, reason].filter((each) => each !== null);
+    return said.length === 0
+      ? null
+      : { level: this.#level, stretch: this.#cost.stretch, reason: said.join('; ') };
+  }
+
+  #isDue(step: number, news: readonly Source[]): boolean {
+    const { every } = this.#options;
+    if (every !== 'auto') {
+      return this.#decidedAt === null || step - this.#decidedAt >= every;
+    }
+    // On the way down there is nothing to wait for.
+    return (
+      this.#phase === 'returning' ||
+      (this.#before === null ? news.length > 0 : news.includes(this.#before.source))
+    );
+  }
+
+  /** @returns the reason of a change, or null */
+  #decide(step: number): string | null {
+    switch (this.#phase) {
+      case 'plain':
+        return this.#afterPlain(step);
+      case 'trying':
+        return this.#whileTrying(step);
+      case 'kept':
+        return this.#whileKept(step);
+      case 'returning':
+        return this.#goDown(step);
+      case 'off':
+        return null;
+    }
+  }
+
+  #afterPlain(step: number): string | null {
+    const pause = this.#tries === 0 ? ENOUGH : ENOUGH * 2 ** this.#tries;
+    const source = this.#truth.judge(this.#plainFrom, pause);
+    if (source === null) {
+      return null;
+    }
+    const measured = this.#truth.of(source, this.#plainFrom);
+    const { last, miss } = this.#reading(source);
+    if (miss !== null && miss <= NEAR) {
+      return null;
+    }
+    // The last ones only: the model may still be learning fast.
+    const own = this.#truth.own.after(this.#plainFrom).slice(-ENOUGH / 2);
+    this.#before = { source, trend: trendOf(measured.slice(-2 * ENOUGH)), own };
+    this.#target.reset();
+    this.#phase = 'trying';
+    this.#tries += 1;
+    const unknown =
+      own.length < ENOUGH / 2 ? '; what it costs the model itself can not be seen: no self-probe' : '';
+    return this.#move(
+      this.#wanted(miss),
+      step,
+      `after ${measured.length} measurements without steering (${source}), now ${accuracies(last, this.#options.target)}${unknown}`,
+    );
+  }
+
+  #whileTrying(step: number): string | null {
+    const { source, trend } = this.#before!;
+    const loss = this.#loss();
+    if (loss !== null) {
+      return this.#giveUp(loss, step);
+    }
+    const { last, miss } = this.#reading(source);
+    const isReached = miss !== null && Math.abs(miss) <= NEAR;
+    if (this.#steeredFrom === null && (this.#level >= HALF || isReached)) {
+      this.#steeredFrom = step;
+    }
+    const steered = this.#steeredFrom === null ? [] : this.#truth.of(source, this.#steeredFrom);
+    if (steered.length < ENOUGH) {
+      return this.#move(this.#wanted(miss), step, `${source}: ${accuracies(last, this.#options.target)}`);
+    }
+    const comparison = compare(trend, steered);
+    const gain = comparison.found - comparison.expected;
+    // Of several tries one looks good by chance: every further one has to be clearer.
+    if (gain <= Math.max(LEAST, (1 + (this.#tries - 1) / 2) * comparison.noise)) {
+      return this.#giveUp(`it does not help: ${described(comparison, source)}`, step);
+    }
+    this.#phase = 'kept';
+    this.#found = steered;
+    return `it helps: ${described(comparison, source)}`;
+  }
+
+  #whileKept(step: number): string | null {
+    const { source } = this.#before!;
+    const loss = this.#loss();
+    if (loss !== null) {
+      return this.#giveUp(loss, step);
+    }
+    const { last, miss } = this.#reading(source);
+    const recent = this.#truth.of(source, this.#found.at(-1)!.step).slice(-ENOUGH);
+    // A target may be overshot on purpose: there it is let fall.
+    if (recent.length === ENOUGH && this.#options.target === null) {
+      const comparison = compareLevels(this.#found, recent);
+      if (comparison.expected - comparison.found > Math.max(LEAST, 2 * comparison.noise)) {
+        const fall = between(comparison.found, comparison.expected);
+        return this.#giveUp(`it has stopped helping: ${source} ${fall} when it was kept`, step);
+      }
+    }
+    if (miss !== null && Math.abs(miss) <= NEAR) {
+      return null;
+    }
+    return this.#move(this.#wanted(miss), step, `${source}: ${accuracies(last, this.#options.target)}`);
+  }
+
+  /** Why the model itself has lost too much, or null. */
+  #loss(): string | null {
+    const before = this.#before!.own;
+    const now = this.#steeredFrom === null ? [] : this.#truth.own.after(this.#steeredFrom).slice(-ENOUGH);
+    if (before.length < ENOUGH / 2 || now.length < ENOUGH / 2) {
+      return null;
+    }
+    const comparison = compareLevels(before, now);
+    const { accuracyBudget } = this.#options;
+    if (comparison.expected - comparison.found <= accuracyBudget + comparison.noise) {
+      return null;
+    }
+    return `the model's own accuracy is ${between(comparison.found, comparison.expected)} without steering, a fall of more than its budget of ${points(accuracyBudget)} and the noise of ${points(comparison.noise)}`;
+  }
+
+  #giveUp(why: string, step: number): string {
+    this.#phase = 'returning';
+    this.#why = why;
+    return this.#goDown(step);
+  }
+
+  /** One decision nearer to nothing. */
+  #goDown(step: number): string {
+    this.#level = Math.max(0, this.#level - this.#options.maximumRate);
+    const again = this.#tries < MOST_TRIES;
+    if (this.#level === 0) {
+      this.#begin(again ? 'plain' : 'off', step);
+    }
+    const next = again
+      ? `tried again after ${ENOUGH * 2 ** this.#tries} measurements without`
+      : `tried ${MOST_TRIES} times, and stays off`;
+    return `goes back to ${share(this.#level)}: ${this.#why}; ${next}`;
+  }
+
+  #begin(phase: 'plain' | 'off', step: number): void {
+    this.#phase = phase;
+    this.#plainFrom = step;
+    this.#steeredFrom = null;
+    this.#before = null;
+    this.#found = [];
+  }
+
+  #reading(source: Source): { last: number; miss: number | null } {
+    const recent = this.#truth.of(source, this.#plainFrom).slice(-SMOOTHED);
+    const last = median(recent.map(({ value }) => value));
+    const { target } = this.#options;
+    return { last, miss: target === null ? null : target - last };
+  }
+
+  #wanted(miss: number | null): number {
+    return miss === null ? 1 : this.#target.next(miss, this.#level, this.#options.maximumRate);
+  }
+
+  /** As far towards `wanted` as one decision may go. */
+  #move(wanted: number, step: number, because: string): string | null {
+    const { maximumRate } = this.#options;
+    const before = this.#level;
+    this.#level = clamp(Math.min(before + maximumRate, Math.max(before - maximumRate, wanted)));
+    const isSmall = Math.abs(this.#level - before) < Math.min(LEAST_MOVE, maximumRate / 2);
+    if (this.#level === before || (isSmall && this.#level > 0 && this.#level < 1)) {
+      this.#level = before;
+      return null;
+    }
+    if (this.#steeredFrom === null && this.#level >= HALF) {
+      this.#steeredFrom = step;
+    }
+    return `${this.#level > before ? 'raised' : 'lowered'} from ${share(before)} to ${share(this.#level)}: ${because}`;
+  }
+}
+
+function described({ found, expected, noise }: Comparison, source: Source): string {
+  return `${source} ${between(found, expected)} as the trend before led to expect, give or take ${points(noise)}`;
+}
+
+function share(level: number): string {
+  return level === 0 ? 'none' : `${Number((100 * level).toPrecision(3))} % of full strength`;
+}

@@ -1,0 +1,42 @@
+import { median } from './robust.js';
+
+const READINGS = 5;
+const RARELY = 64;
+
+/**
+ * How much more rarely than asked for terms act, so that what they are measured to cost stays within the budget. Only ever more
+ * rarely: going back would measure the old cost again.
+ */
+export class CostWatch {
+  readonly #budget: number;
+  readonly #readings: number[] = [];
+  #stretch = 1;
+
+  /** @param budget share of plain step time */
+  constructor(budget: number) {
+    this.#budget = budget;
+  }
+
+  /** what the number of steps between two actions is multiplied with, from 1 */
+  get stretch(): number {
+    return this.#stretch;
+  }
+
+  /** @returns a sentence where the stretch changes, else null */
+  add(share: number | null): string | null {
+    if (share === null || !Number.isFinite(share)) {
+      return null;
+    }
+    this.#readings.push(share);
+    if (this.#readings.length < READINGS) {
+      return null;
+    }
+    const typical = median(this.#readings.splice(0));
+    if (typical <= this.#budget || this.#stretch >= RARELY) {
+      return null;
+    }
+    this.#stretch = Math.min(RARELY, this.#stretch * Math.ceil(typical / this.#budget));
+    const percent = (value: number) => `${Math.round(100 * value)} %`;
+    return `the terms cost ${percent(typical)} of step time, above their budget of ${percent(this.#budget)}: they act ${this.#stretch} times more rarely than asked for`;
+  }
+}
