@@ -13,8 +13,11 @@ export {
   MERGED_DTYPES,
   type MergedDtype,
   type MergedFile,
+  type MergedOnce,
   type MergeFilesOptions,
+  type MergeOnceOptions,
   mergeFiles,
+  mergeOnce,
   type WriteModelOptions,
   writeModel,
 } from './merge/index.js';

@@ -1,11 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mergeFiles, writeModel } from '../at-rest/index.js';
-import { readAccuracy } from './accuracy.js';
-import { type CommandTemplate, fillTemplate } from './command-template.js';
+import type { CommandTemplate } from './command-template.js';
+import { evaluateCommand } from './evaluate-command.js';
 import type { Evaluator, Made, Outcome, Subject } from './evaluator.js';
 import type { CalibrationPool } from './pool.js';
-import { runCommand } from './run-command.js';
 
 export interface CommandEvaluatorOptions {
   readonly pool: CalibrationPool;
@@ -19,9 +18,6 @@ export interface CommandEvaluatorOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Lines of standard error that are kept of an evaluation that failed. */
-const KEPT_LINES = 8;
 
 /** Writes a model as a checkpoint, runs the user's command on it, and removes it. */
 export class CommandEvaluator implements Evaluator {
@@ -69,22 +65,10 @@ export class CommandEvaluator implements Evaluator {
     }
   }
 
-  async #evaluate(checkpoint: string, model: number): Promise<Outcome> {
+  #evaluate(checkpoint: string, model: number): Promise<Outcome> {
     const { pool, command, timeLimitSeconds, signal } = this.#options;
     const { task } = pool.models[model]!;
-    const { failure, output, errors } = await runCommand(fillTemplate(command, { checkpoint, task }), {
-      folder: pool.folder,
-      timeLimitSeconds,
-      signal,
-    });
-    const read = failure ?? readAccuracy(output);
-    return typeof read === 'number' ? { accuracy: read } : { failure: read, errors: lastLines(errors) };
+    const { folder } = pool;
+    return evaluateCommand(command, { checkpoint, task }, { folder, timeLimitSeconds, signal });
   }
-}
-
-function lastLines(text: string): string[] {
-  return text
-    .split(/[\r\n]+/)
-    .filter((line) => line.trim() !== '')
-    .slice(-KEPT_LINES);
 }

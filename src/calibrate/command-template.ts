@@ -3,7 +3,7 @@ import { nearest } from '../tensors/index.js';
 /** What stands for the merged model and for the task in an evaluation command. */
 const PLACEHOLDERS = ['checkpoint', 'task'] as const;
 
-type Values = Readonly<Record<(typeof PLACEHOLDERS)[number], string>>;
+export type CommandValues = Readonly<Record<(typeof PLACEHOLDERS)[number], string>>;
 
 /** A text for the shell, or arguments for no shell. */
 export type CommandTemplate = string | readonly string[];
@@ -48,10 +48,12 @@ export function templateProblems(template: CommandTemplate): string[] {
 }
 
 /** Of the text that the shell gets nothing comes from the values: they go through the environment, whatever they hold. */
-export function fillTemplate(template: CommandTemplate, values: Values): FilledCommand {
+export function fillTemplate(template: CommandTemplate, values: CommandValues): FilledCommand {
   if (typeof template !== 'string') {
     const filled = template.map((part) =>
-      part.replace(BRACES, (whole, name: string) => (name in values ? values[name as keyof Values] : whole)),
+      part.replace(BRACES, (whole, name: string) =>
+        name in values ? values[name as keyof CommandValues] : whole,
+      ),
     );
     const [program = '', ...args] = filled;
     return { program, args, shell: false, environment: {} };

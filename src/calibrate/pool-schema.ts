@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FINGERPRINT_METHODS } from '../merging/index.js';
 
 /** The longest that a timer can wait. */
-const LONGEST_SECONDS = 2_000_000;
+export const LONGEST_SECONDS = 2_000_000;
 
 const text = z.string().min(1);
 

@@ -81,7 +81,7 @@ export async function searchCoefficient<Outcome extends MergeOutcome>(
   await visit(1);
   const plain = tried.get(1)!;
   if (!hasOutcome(plain)) {
-    throw new MergeguardError(`the merge can not be evaluated: ${plain.outcome.failure}`);
+    throw new MergeguardError(`the merge can not be evaluated: ${(plain.outcome as NoOutcome).failure}`);
   }
   for (const coefficient of grid) {
     await visit(coefficient);

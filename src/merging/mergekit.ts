@@ -33,44 +33,53 @@ interface Recipe {
   readonly notes?: readonly string[];
 }
 
-const RECIPES: Readonly<Record<string, (parameters: Parameters, models: MergekitModels) => Recipe>> = {
-  weight_avg: (_, { models }) => ({
-    merge_method: 'linear',
-    parameters: { normalize: true },
-    each: models.map(() => ({ weight: 1 })),
-  }),
-  task_arithmetic: ({ coefficient }, { base, models }) => ({
-    merge_method: 'task_arithmetic',
-    base_model: base,
-    parameters: { normalize: false },
-    each: models.map(() => ({ weight: coefficient as number })),
-  }),
+/** `scale`: c of base + c * the merged task vector. */
+type WriteRecipe = (
+  parameters: Parameters,
+  models: MergekitModels,
+  scale: number,
+) => Recipe | { reason: string };
+
+const RECIPES: Readonly<Record<string, WriteRecipe>> = {
+  weight_avg: (_, models, scale) =>
+    sumRecipe(
+      models,
+      models.models.map(() => 1),
+      true,
+      scale,
+    ),
+  task_arithmetic: ({ coefficient }, models, scale) =>
+    sumRecipe(
+      models,
+      models.models.map(() => coefficient as number),
+      false,
+      scale,
+    ),
   ties: tiesRecipe,
   dare: dareRecipe,
   linear: linearRecipe,
-  slerp: ({ t }, { models }) => ({
-    merge_method: 'slerp',
-    base_model: models[0]!,
-    parameters: { t: t as number },
-    notes: [
-      'base_model is the first model, where t = 0: mergekit has no use for the base here',
-      'a tensor that is all zero in one model is taken to be at a right angle to the other by mergekit, and on its line by mergeguard',
-    ],
-  }),
+  slerp: slerpRecipe,
 };
 
 /**
  * The same merge for mergekit (arXiv 2403.13257, versions 0.1.4 and 0.1.5), so that it can be taken elsewhere.
+ * @param coefficient c of base + c * the merged task vector
  * @throws MergeguardError where the method can not merge so many models
  */
-export function mergekitConfig(merge: ConfiguredMerge, models: MergekitModels): MergekitConfig {
+export function mergekitConfig(
+  merge: ConfiguredMerge,
+  models: MergekitModels,
+  coefficient = 1,
+): MergekitConfig {
   const { method, parameters, id } = merge;
   checkModelCount(method, parameters, models.models.length);
-  const recipe = RECIPES[method.name];
-  if (recipe === undefined) {
-    return { reason: `mergekit has no method that does what ${method.name} does` };
+  const recipe = RECIPES[method.name]?.(parameters, models, coefficient) ?? {
+    reason: `mergekit has no method that does what ${method.name} does`,
+  };
+  if ('reason' in recipe) {
+    return recipe;
   }
-  const { each, notes: found = [], parameters: together, ...rest } = recipe(parameters, models);
+  const { each, notes: found = [], parameters: together, ...rest } = recipe;
   const notes = ['mergekit adds up in float32, mergeguard in float64: the last digit can differ', ...found];
   for (const name of [models.base, ...models.models].filter((called) => /[+@]/.test(called))) {
     notes.push(
@@ -84,7 +93,8 @@ export function mergekitConfig(merge: ConfiguredMerge, models: MergekitModels): 
     dtype: 'float32',
     ...(models.dtype === undefined ? {} : { out_dtype: models.dtype }),
   };
-  const comments = [`the merge that mergeguard calls ${id}`, ...notes].map((line) => `# ${line}\n`);
+  const called = coefficient === 1 ? id : `${id}, its task vector times ${coefficient}`;
+  const comments = [`the merge that mergeguard calls ${called}`, ...notes].map((line) => `# ${line}\n`);
   // mergekit reads YAML 1.1, where for one `on` is a boolean: such names come in quotes then.
   const body = stringify(config, {
     version: '1.1',
@@ -104,7 +114,7 @@ const SMALL_NUMBER: ScalarTag = {
   stringify: ({ value }) => String(value).replace(/^(-?[0-9]+)e/, '$1.0e'),
 };
 
-function tiesRecipe(parameters: Parameters, { base, models }: MergekitModels): Recipe {
+function tiesRecipe(parameters: Parameters, { base, models }: MergekitModels, scale: number): Recipe {
   const { coefficient, density, trim } = parameters as { coefficient: number; density: number; trim: string };
   const notes = [
     'where what is left of the models cancels exactly, mergekit takes the positive sign, mergeguard the one that most values have',
@@ -117,19 +127,19 @@ function tiesRecipe(parameters: Parameters, { base, models }: MergekitModels): R
       );
     }
   }
-  if (coefficient !== 1) {
+  if (scale * coefficient !== 1) {
     notes.push('mergekit 0.0.6 and older know no lambda and would leave the coefficient out');
   }
   return {
     merge_method: 'ties',
     base_model: base,
-    parameters: { normalize: true, rescale: false, lambda: coefficient },
+    parameters: { normalize: true, rescale: false, lambda: scale * coefficient },
     each: models.map(() => ({ weight: 1, density })),
     notes,
   };
 }
 
-function dareRecipe(parameters: Parameters, { base, models }: MergekitModels): Recipe {
+function dareRecipe(parameters: Parameters, { base, models }: MergekitModels, scale: number): Recipe {
   const { coefficient, density, seed } = parameters as { coefficient: number; density: number; seed: number };
   const notes = [
     `mergekit drops other values: it draws them by itself (--random-seed), mergeguard from seed ${seed}`,
@@ -139,16 +149,52 @@ function dareRecipe(parameters: Parameters, { base, models }: MergekitModels): R
     merge_method: 'dare_linear',
     base_model: base,
     parameters: { normalize: false, rescale: true },
-    each: models.map(() => ({ weight: coefficient / models.length, density })),
+    each: models.map(() => ({ weight: (scale * coefficient) / models.length, density })),
     notes: density < 1 ? notes : [],
   };
 }
 
-/** mergekit's `linear` weights whole models, base included, which is the same only for weights whose sum is 1. */
-function linearRecipe(parameters: Parameters, { base, models }: MergekitModels): Recipe {
+function linearRecipe(parameters: Parameters, models: MergekitModels, scale: number): Recipe {
   const { weights, normalise } = parameters as { weights: readonly number[]; normalise: boolean };
-  const each = models.map((_, m) => ({ weight: weights[m] ?? 1 }));
-  return normalise
-    ? { merge_method: 'linear', parameters: { normalize: true }, each }
-    : { merge_method: 'task_arithmetic', base_model: base, parameters: { normalize: false }, each };
+  const all = weights.length === 0 ? models.models.map(() => 1) : weights;
+  return sumRecipe(models, all, normalise, scale);
+}
+
+/** mergekit's `linear` weights whole models, base included, which is the same only for weights whose sum is 1. */
+function sumRecipe(
+  { base, models }: MergekitModels,
+  weights: readonly number[],
+  normalise: boolean,
+  scale: number,
+): Recipe {
+  if (normalise && scale === 1) {
+    const each = models.map((_, m) => ({ weight: weights[m]! }));
+    return { merge_method: 'linear', parameters: { normalize: true }, each };
+  }
+  const factor = normalise ? scale / weights.reduce((sum, weight) => sum + weight, 0) : scale;
+  return {
+    merge_method: 'task_arithmetic',
+    base_model: base,
+    parameters: { normalize: false },
+    each: models.map((_, m) => ({ weight: factor * weights[m]! })),
+  };
+}
+
+function slerpRecipe(
+  { t }: Parameters,
+  { models }: MergekitModels,
+  scale: number,
+): Recipe | { reason: string } {
+  if (scale !== 1) {
+    return { reason: `mergekit's slerp has nothing that would make its task vector ${scale} times as long` };
+  }
+  return {
+    merge_method: 'slerp',
+    base_model: models[0]!,
+    parameters: { t: t as number },
+    notes: [
+      'base_model is the first model, where t = 0: mergekit has no use for the base here',
+      'a tensor that is all zero in one model is taken to be at a right angle to the other by mergekit, and on its line by mergeguard',
+    ],
+  };
 }

@@ -15,8 +15,12 @@ interface Written {
 }
 
 /** What Python, which reads YAML 1.1, finds in it, and the notes. */
-function written(id: string, models = MODELS): { config: Written; yaml: string; notes: readonly string[] } {
-  const found = mergekitConfig(mergeMethod(id), models);
+function written(
+  id: string,
+  models = MODELS,
+  coefficient?: number,
+): { config: Written; yaml: string; notes: readonly string[] } {
+  const found = mergekitConfig(mergeMethod(id), models, coefficient);
   if ('reason' in found) {
     throw new Error(found.reason);
   }
@@ -100,6 +104,30 @@ dtype: float32
       dtype: 'float32',
     });
     expect(notes.join('\n')).toContain('base_model is the first model');
+  });
+
+  it.each([
+    ['weight_avg', 'task_arithmetic', 0.6, undefined],
+    ['task_arithmetic@0.5', 'task_arithmetic', 0.6, undefined],
+    ['linear@weights=3:3', 'task_arithmetic', 0.6, undefined],
+    ['linear@weights=1:1@normalise=false', 'task_arithmetic', 1.2, undefined],
+    ['ties@0.5@trim=tensor', 'ties', 1, 0.6],
+    ['dare@0.5', 'dare_linear', 0.3, undefined],
+  ])('writes a coefficient of 1.2 on %s where %s has a scaling', (id, method, weight, lambda) => {
+    const { config, yaml } = written(id, MODELS, 1.2);
+    expect([config.merge_method, config.base_model]).toEqual([method, 'models/base']);
+    for (const { parameters } of config.models) {
+      expect(parameters!.weight).toBeCloseTo(weight, 12);
+    }
+    expect(config.parameters.lambda).toBe(lambda);
+    expect(yaml).toContain(`calls ${id}, its task vector times 1.2\n`);
+  });
+
+  it('says so where a coefficient can not be written, and that old versions know no lambda', () => {
+    const refused = mergekitConfig(mergeMethod('slerp'), MODELS, 1.2);
+    expect(refused).toEqual({ reason: expect.stringContaining('1.2 times as long') });
+    expect('yaml' in mergekitConfig(mergeMethod('slerp'), MODELS, 1)).toBe(true);
+    expect(written('ties', MODELS, 0.8).notes.join()).toContain('know no lambda');
   });
 
   it('weights three models of dare by a third', () => {

@@ -12,15 +12,21 @@ const LIMITS: Partial<Record<Dtype, number>> = {
 };
 
 /**
- * What is to be written of a stretch: base + merged, rounded to float32 once, or not at all where it stays in float64.
+ * What is to be written of a stretch: base + scale * merged, rounded to float32 once, or not at all where it stays in float64.
  * @param merged is overwritten
  * @throws MergeguardError where a value is not finite in the dtype
  */
-export function addToBase(base: Values, merged: Float32Array, dtype: Dtype, name: string): Values {
+export function addToBase(
+  base: Values,
+  merged: Float32Array,
+  scale: number,
+  dtype: Dtype,
+  name: string,
+): Values {
   const values = dtype === 'F64' ? new Float64Array(base.length) : merged;
   const limit = limitOf(dtype);
   for (let i = 0; i < values.length; i++) {
-    values[i] = base[i]! + merged[i]!;
+    values[i] = base[i]! + scale * merged[i]!;
     if (!(Math.abs(values[i]!) < limit)) {
       throw overflow(name, values[i]!, dtype);
     }

@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { type ConfiguredMerge, checkModelCount } from '../../merging/index.js';
 import { modelPaths, type NamedPath } from '../model-paths.js';
-import { methodRule } from './merge-rule.js';
+import { type MergeRule, methodRule } from './merge-rule.js';
 import { type MergedFile, type WriteOptions, writeMergedFile } from './merged-file.js';
-import { withModels } from './with-models.js';
+import { type OpenedFiles, withModels } from './with-models.js';
 
 export interface MergeFilesOptions extends WriteOptions {
   /** fine-tuned checkpoints, LoRA adapters, reference files, mixed: as paths (see `modelPaths`), or under names of the caller's own */
   readonly models: readonly string[] | readonly NamedPath[];
   readonly merge: ConfiguredMerge;
+  /** c of base + c * the merged task vector; defaults to 1 */
+  readonly coefficient?: number | undefined;
   /** worker threads for methods that decompose matrices; defaults to one a core */
   readonly threads?: number | undefined;
 }
@@ -21,18 +23,37 @@ export interface MergeFilesOptions extends WriteOptions {
  * finite, and where the file can not be written; nothing is left of it then
  */
 export async function mergeFiles(options: MergeFilesOptions): Promise<MergedFile> {
+  const { merge, coefficient = 1 } = options;
+  return withRule(options, coefficient, (opened, rule) =>
+    writeMergedFile(opened, rule, options, recordOf(merge, coefficient)),
+  );
+}
+
+/** Opens the models of a merge, and the method. @param scale factor on the merged task vector */
+export async function withRule<Result>(
+  options: Omit<MergeFilesOptions, 'out' | 'coefficient'>,
+  scale: number,
+  work: (opened: OpenedFiles, rule: MergeRule) => Promise<Result>,
+): Promise<Result> {
   const { base, models, merge, heads = [], threads = availableParallelism(), onFindings, signal } = options;
   const paths = await namedPaths(models, base);
   checkModelCount(merge.method, merge.parameters, paths.length);
   return withModels({ base, models: paths, heads, onFindings, signal }, async (opened) => {
-    const rule = methodRule(merge, paths.length, threads, signal);
+    const rule = methodRule(merge, paths.length, { threads, scale, signal });
     try {
-      const record = { merge: merge.id, method: merge.method.name, parameters: merge.parameters };
-      return await writeMergedFile(opened, rule, options, record);
+      return await work(opened, rule);
     } finally {
       await rule.close();
     }
   });
+}
+
+/** How a merged model was made, for its metadata. */
+export function recordOf(
+  { id, method, parameters }: ConfiguredMerge,
+  coefficient: number,
+): Record<string, unknown> {
+  return { merge: id, method: method.name, parameters, coefficient };
 }
 
 async function namedPaths(

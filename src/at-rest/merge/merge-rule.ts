@@ -17,16 +17,17 @@ interface AnyRule {
   /** bytes of weights in memory at a time, unless one tensor that must be whole takes more */
   readonly memory: number;
   readonly survey: Survey<unknown> | null;
+  /** factor on the merged task vector */
+  readonly scale: number;
   close(): Promise<void>;
 }
 
 /** base + scale * combination of the task vectors: done in one go over the values, as they lie in the files. */
 export interface SumRule extends AnyRule {
   readonly combination: Combination;
-  readonly scale: number;
 }
 
-/** base + what a method makes of the task vectors. */
+/** base + scale * what a method makes of the task vectors. */
 export interface MethodRule extends AnyRule {
   readonly needsBase: boolean;
   /** The arrays may be taken: they are not used afterwards. */
@@ -50,29 +51,36 @@ export function sumRule(combination: Combination, scale: number): SumRule {
   };
 }
 
+export interface MethodRuleOptions {
+  readonly threads: number;
+  /** factor on the merged task vector */
+  readonly scale: number;
+  /** once it is aborted, nothing is waited for */
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Decompositions hold a tensor of every model several times over, in float64. */
 const DECOMPOSING = 12;
 
 /**
  * A merge method. What decomposes matrices is done in threads.
  * @param count of the models
- * @param signal once it is aborted, nothing is waited for
  */
 export function methodRule(
   configured: ConfiguredMerge,
   count: number,
-  threads: number,
-  signal: AbortSignal | undefined,
+  { threads, scale, signal }: MethodRuleOptions,
 ): MergeRule {
   const { method, parameters } = configured;
   const combination = method.combination(parameters, count);
   if (combination !== null) {
-    return sumRule(combination, 1);
+    return sumRule(combination, scale);
   }
   const rule = {
     isDivisible: method.elementwise(parameters),
     needsBase: method.needsBase,
     survey: method.survey(parameters),
+    scale,
   };
   if (!method.decomposes) {
     return {

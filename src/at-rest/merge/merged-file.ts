@@ -57,12 +57,16 @@ export interface MergedFile {
 /** Key of the file's metadata under which it says how it was made, in JSON. */
 export const RECORD = 'mergeguard';
 
-/** @param record how the model was made: goes into the file's metadata */
+/**
+ * @param record how the model was made: goes into the file's metadata
+ * @param sources what the rule merges, where it is not the models themselves
+ */
 export async function writeMergedFile(
   { base, models, plan, findings }: OpenedFiles,
   rule: MergeRule,
   { base: path, out, dtype, heads = [], onProgress, signal }: WriteOptions,
   record: Readonly<Record<string, unknown>>,
+  sources: readonly ModelAtRest[] = models,
 ): Promise<MergedFile> {
   const metadata = {
     // transformers loads no file without it
@@ -76,7 +80,8 @@ export async function writeMergedFile(
       dtype: dtype ?? null,
     }),
   };
-  await writeMerged(out, { base, models, plan, rule, dtype: dtype ?? null, onProgress, signal }, metadata);
+  const merging = { base, models: sources, plan, rule, onProgress, signal };
+  await writeMerged(out, { ...merging, dtype: dtype ?? null }, metadata);
   return {
     out,
     bytes: (await stat(out)).size,
