@@ -14,14 +14,9 @@ import {
   resolveConfig,
 } from '../../src/guard/index.js';
 import { type Reference, referenceLimits } from '../../src/reference/index.js';
+import type { LossGradients } from '../../src/steering/index.js';
 import { messageOf } from '../../src/tensors/errors.js';
-import {
-  listProblems,
-  MergeguardError,
-  type NamedTensors,
-  nearest,
-  Random,
-} from '../../src/tensors/index.js';
+import { listProblems, MergeguardError, type NamedTensors, nearest } from '../../src/tensors/index.js';
 import type { CalibrationBatch } from './calibration.js';
 import { openInstruments } from './instruments.js';
 import { isLayersModel, isWatched, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
@@ -80,6 +75,18 @@ export interface Attached {
   readonly step: number;
   /** puts a `progress` event into the stream */
   progress(phase: string, done: number, total: number, loss?: number | null): void;
+  /**
+   * For a loop that calls `tf.variableGrads` itself: runs this computation of its gradients with the weights where steering
+   * terms of the form `in_place` want them on this step, and puts them back bit for bit before it returns:
+   * `const { value, grads } = guard.steered(() => tf.variableGrads(loss))`, then `optimizer.applyGradients(grads)`.
+   * Where the gradients there are not finite, it is run once more at the live weights. Terms that add a second evaluation
+   * need `optimizer.minimize` or `computeGradients`, and say so in an alert.
+   * @param compute synchronous; draws its random numbers from Math.random, if any. May be run twice
+   * @returns the loss and the gradients to train with, the caller's to dispose
+   * @throws MergeguardError for a promise, for what is no such result, and for an optimiser step taken inside; what
+   * `compute` throws. The weights are back then too
+   */
+  steered(compute: () => LossGradients): LossGradients;
   /**
    * Measures the final weights (all of it, the slow lane for a minute at most; where the status is `failed`, what a tick
    * has), gives the optimiser and the device memory back, then emits `end` with the summary; a function is called when
@@ -160,16 +167,8 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
       ...instruments.stream,
     };
     guard = options.guard ? await options.guard(setup, given) : createGuard(setup, config, fingerprint);
-    const steering = {
-      context: {
-        tensors: instruments.tensors,
-        rightSubspaces: references.map(({ subspaces }) => rightSides(subspaces)),
-        random: new Random('steering', config.seed),
-      },
-      nonTrainable: instruments.nonTrainable,
-      plainFirst: isLayersModel(options.weights),
-    };
-    tap = new Tap({ run, optimizer, instruments, steering, guard, config });
+    const isFit = isLayersModel(options.weights);
+    tap = new Tap({ run, optimizer, instruments, plainFirst: isFit, guard, config });
   } catch (error) {
     await instruments.close();
     await guard?.close('failed', {}, messageOf(error));
@@ -206,6 +205,7 @@ function handleOf(run: string, optimizer: tf.Optimizer, tap: Tap, guard: Guard):
       const time = new Date().toISOString();
       guard.publish({ event: 'progress', run, time, step: tap.step, phase, done, total, loss });
     },
+    steered: (compute) => tap.steered(compute),
     detach(status = 'detached', summary = {}) {
       if (!ending) {
         attached.delete(optimizer);
@@ -273,8 +273,4 @@ export function coverageOf({ shared, excluded }: Layout): HelloEvent['coverage']
 
 function listOf<Value>(value: Value | undefined): Value[] {
   return value === undefined ? [] : [value];
-}
-
-function rightSides(subspaces: Reference['subspaces']) {
-  return new Map([...subspaces].map(([name, { right }]) => [name, right]));
 }

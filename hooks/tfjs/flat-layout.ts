@@ -42,6 +42,14 @@ export class FlatLayout {
     }
   }
 
+  /** Where a tensor of this canonical name is. */
+  placeOf(name: string): { readonly chunk: number; readonly offset: number; readonly tensor: SharedTensor } {
+    const tensor = this.tensors.findIndex((other) => other.name === name);
+    const chunk = this.chunks.findIndex(({ tensors }) => tensors.includes(tensor));
+    const offset = this.chunks[chunk].offsets[this.chunks[chunk].tensors.indexOf(tensor)];
+    return { chunk, offset, tensor: this.tensors[tensor] };
+  }
+
   /** One vector from a chunk's tensors; null stands for zeros. Call it inside tf.tidy. */
   join(chunk: Chunk, part: (tensor: number) => tf.Tensor | null): tf.Tensor1D {
     const pieces: tf.Tensor1D[] = [];

@@ -11,6 +11,7 @@ import { SelfProber } from './self-probe.js';
 import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { openMeasurements } from './slow-measurements.js';
 import { DeviceStatistics } from './statistics.js';
+import { type LiveContext, liveContext } from './steering/index.js';
 import { recipeOf, type Stream, streamOf } from './stream.js';
 import { TrainingLook } from './training-look/index.js';
 
@@ -31,7 +32,8 @@ export interface InstrumentSources {
 /** Everything that a tap measures with, on the device; `close` gives it back. */
 export interface Instruments {
   readonly stream: Stream;
-  readonly tensors: readonly SteeredTensor[];
+  /** what steering terms work with */
+  readonly steering: LiveContext;
   readonly nonTrainable: readonly tf.Variable[];
   readonly statistics: DeviceStatistics;
   readonly prober: SelfProber | null;
@@ -76,6 +78,8 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       const isFactor = factors !== null;
       return { name, variable, transposed: permutation !== null, isFactor, base: () => origin };
     });
+    const steering = liveContext({ tensors, references, statistics, calibration, seed: config.seed });
+    opened.push(steering);
     const prober =
       calibration && config.selfProbe.enabled ? new SelfProber(calibration, tensors, config.selfProbe) : null;
     if (prober) {
@@ -97,7 +101,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
     return {
       stream,
       look,
-      tensors,
+      steering,
       nonTrainable: others,
       statistics,
       prober,

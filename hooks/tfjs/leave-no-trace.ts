@@ -13,7 +13,18 @@ export function leaveNoTrace<Result>(
   body: (watch: Watch) => Result,
 ): Result {
   const kept: tf.Tensor[] = [];
-  const watch: Watch = (compute) => {
+  const before = new Snapshot(nonTrainable);
+  try {
+    return body(watchInto(kept));
+  } finally {
+    before.restore();
+    disposeKept(kept);
+  }
+}
+
+/** A watch that adds what functions keep to `kept`; for `disposeKept`, once their gradients are taken. */
+export function watchInto(kept: tf.Tensor[]): Watch {
+  return (compute) => {
     // Tensors that tf.keep saves from their scope are still listed in it; a tape's own are gone after the
     // gradients are made, and what is left then is the function's.
     const scope = tf.engine().state.activeScope;
@@ -22,14 +33,30 @@ export function leaveNoTrace<Result>(
     kept.push(...scope.track.slice(before).filter((tensor) => tensor.kept && tensor !== result));
     return result;
   };
-  const saved = nonTrainable.map((variable) => tf.keep(variable.clone()));
-  try {
-    return body(watch);
-  } finally {
-    nonTrainable.forEach((variable, index) => {
-      variable.assign(saved[index]);
-      saved[index].dispose();
+}
+
+export function disposeKept(kept: readonly tf.Tensor[]): void {
+  tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
+}
+
+/** What variables hold now, to be given back to them bit by bit: end it by `restore` or `dispose`. */
+export class Snapshot {
+  readonly #variables: readonly tf.Variable[];
+  readonly #saved: readonly tf.Tensor[];
+
+  constructor(variables: readonly tf.Variable[]) {
+    this.#variables = variables;
+    this.#saved = variables.map((variable) => tf.keep(variable.clone()));
+  }
+
+  restore(): void {
+    this.#variables.forEach((variable, index) => {
+      variable.assign(this.#saved[index]);
     });
-    tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
+    this.dispose();
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#saved]);
   }
 }

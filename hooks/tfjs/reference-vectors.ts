@@ -26,7 +26,7 @@ export class ReferenceMemory {
 /** One number a watched parameter, of one reference, in the chunks of a FlatLayout. */
 export class ReferenceVectors {
   readonly #chunks: readonly (tf.Tensor1D | Float32Array)[];
-  /** kept in main memory, for want of room in the backend's, and copied over for every tick */
+  /** kept in main memory, for want of room in the backend's, and copied over whenever they are asked for */
   readonly isOnHost: boolean;
 
   constructor(chunks: readonly Float32Array[], memory: ReferenceMemory) {
@@ -39,6 +39,14 @@ export class ReferenceVectors {
   chunk(c: number): tf.Tensor1D {
     const found = this.#chunks[c];
     return found instanceof Float32Array ? tf.tensor1d(found) : found;
+  }
+
+  /** `size` numbers of chunk c from `offset` on. Call it inside tf.tidy. */
+  slice(c: number, offset: number, size: number): tf.Tensor1D {
+    const found = this.#chunks[c];
+    return found instanceof Float32Array
+      ? tf.tensor1d(found.subarray(offset, offset + size))
+      : tf.slice(found, offset, size);
   }
 
   dispose(): void {

@@ -135,6 +135,23 @@ export class DeviceStatistics {
       .map(({ name }) => name);
   }
 
+  /** A reference's task vector of a tensor, in the live variable's layout. Call it inside tf.tidy. */
+  referenceTau(reference: number, name: string): tf.Tensor {
+    return this.#partOf(this.#referenceTaus[reference], name);
+  }
+
+  /** The same of its gradient; null where gradients are not measured. */
+  referenceGradient(reference: number, name: string): tf.Tensor | null {
+    const gradients = this.#referenceGradients[reference];
+    return gradients && this.#partOf(gradients, name);
+  }
+
+  #partOf(vectors: ReferenceVectors, name: string): tf.Tensor {
+    const { chunk, offset, tensor } = this.layout.placeOf(name);
+    const { size, shape } = tensor.variable;
+    return tf.reshape(vectors.slice(chunk, offset, size), shape);
+  }
+
   /**
    * Packs a tick into one vector, kept; `read` takes its values. `extra` is a small vector of the caller's that
    * travels along.

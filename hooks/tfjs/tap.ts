@@ -1,14 +1,15 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { Subscription } from 'rxjs';
 import type { Guard, GuardConfig } from '../../src/guard/index.js';
 import type { LossGradients } from '../../src/steering/index.js';
 import { type Activity, Budget } from './budget.js';
 import { FailOpen } from './fail-open.js';
+import { Folding } from './folding.js';
 import type { Instruments } from './instruments.js';
 import type { MergeResult } from './merge-probe/index.js';
-import { byName, type Gradients, withAdditions, wrapOptimizer } from './optimizer-seam.js';
+import { byName, type Gradients, wrapOptimizer } from './optimizer-seam.js';
 import { SlowLane } from './slow-lane.js';
-import { SteeringSeams, type SteeringSeamsOptions } from './steering-seams.js';
+import { Steering, SteeringCost } from './steering/index.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
 import type { LookWarning } from './training-look/index.js';
@@ -17,7 +18,8 @@ export interface TapParts {
   readonly run: string;
   readonly optimizer: tf.Optimizer;
   readonly instruments: Instruments;
-  readonly steering: SteeringSeamsOptions;
+  /** see EvaluationOptions */
+  readonly plainFirst: boolean;
   readonly guard: Guard;
   readonly config: GuardConfig;
 }
@@ -34,14 +36,10 @@ export class Tap {
   readonly #clock = new StepClock();
   readonly #slow: SlowLane;
   readonly #ticker: Ticker;
-  readonly #folding: FailOpen;
-  readonly #steering: SteeringSeams;
+  readonly #folding: Folding;
+  readonly #steering: Steering;
   readonly #subscription: Subscription;
   #step = 0;
-  #foldedAt = -1;
-  /** computeGradients was called in this step: the loss function is at hand */
-  #computed = false;
-  #warnedOfLossTerms = false;
   #unwrap: () => void = () => {};
 
   constructor(parts: TapParts) {
@@ -53,7 +51,14 @@ export class Tap {
     const budget = new Budget(config.overhead, this.#activities());
     const clock = this.#clock;
     this.#budget = budget;
-    this.#folding = failOpen('The gradient average');
+    const isFed = instruments.stream.gradientKind === 'ema';
+    const folding = new Folding({
+      average: isFed ? statistics.gradients : null,
+      stride: config.tap.foldStride,
+      budget,
+      failOpen: failOpen('The gradient average'),
+    });
+    this.#folding = folding;
     const progress = (phase: string, done: number, total: number) => this.#progress(phase, done, total);
     const probed = (result: MergeResult) => this.#probed(result);
     const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress, probed });
@@ -64,15 +69,24 @@ export class Tap {
       failOpen: failOpen('The look at training samples'),
       warn: (warning) => this.#alert(warning),
     });
-    this.#ticker = new Ticker({ run, statistics, prober, slow, guard, budget, clock, failOpen, warn });
-    const steering = new SteeringSeams(parts.steering, failOpen);
+    const terms = new SteeringCost();
+    const measured = { budget, folding, terms, clock };
+    this.#ticker = new Ticker({ run, statistics, prober, slow, guard, failOpen, warn, ...measured });
+    const steering = new Steering({
+      context: instruments.steering,
+      nonTrainable: instruments.nonTrainable,
+      plainFirst: parts.plainFirst,
+      folding,
+      clock,
+      cost: terms,
+      failOpen,
+      warn: (warning) => this.#alert(warning),
+    });
     this.#steering = steering;
     try {
       this.#subscription = guard.events.subscribe((event) => {
         if (event.event === 'steer') {
-          for (const { title, text } of steering.follow(event, this.#step)) {
-            this.#warn(title, text);
-          }
+          steering.follow(event, this.#step);
         }
       });
     } catch (error) {
@@ -124,32 +138,13 @@ export class Tap {
   }
 
   #compute(f: () => tf.Scalar, evaluate: (f: () => tf.Scalar) => LossGradients): LossGradients {
-    this.#computed = true;
-    this.#steering.expire(this.#step);
-    const due = this.#steering.due(this.#step);
-    const { look } = this.#parts.instruments;
-    const plain = look ? look.into(f) : f;
-    if (due.length === 0) {
-      return evaluate(plain);
-    }
-    const start = performance.now();
-    let plainMs = 0;
-    const result = this.#steering.gradients(due, {
-      loss: f,
-      plain: () => {
-        const began = performance.now();
-        const gradients = evaluate(plain);
-        plainMs = performance.now() - began;
-        this.#fold(gradients.grads);
-        return gradients;
-      },
-      elsewhere: (loss) => evaluate(loss),
-    });
-    // One of the evaluations is the training's own.
-    const termMs = performance.now() - start - plainMs;
-    this.#clock.own(termMs);
-    this.#ticker.termMs = termMs;
-    return result;
+    const ownLoss = this.#parts.instruments.look?.into(f) ?? f;
+    return this.#steering.compute({ loss: f, ownLoss, evaluate }, this.#step);
+  }
+
+  /** See `Attached`. */
+  steered(compute: () => LossGradients): LossGradients {
+    return this.#steering.steered(compute, this.#step, () => this.#step);
   }
 
   #apply(gradients: Gradients, apply: (gradients: Gradients) => void): void {
@@ -157,23 +152,9 @@ export class Tap {
     if (plainMs !== null) {
       this.#budget.step(plainMs);
     }
-    const start = performance.now();
-    this.#watch(gradients);
-    this.#steering.expire(this.#step);
-    const additions = this.#steering.additions();
-    this.#clock.own(performance.now() - start);
-    if (additions) {
-      const all = withAdditions(gradients, additions);
-      try {
-        apply(all.gradients);
-      } finally {
-        tf.dispose(all.made);
-      }
-    } else {
-      apply(gradients);
-    }
+    this.#clock.own(timed(() => this.#watch(gradients)));
+    this.#steering.apply(gradients, apply, { step: this.#step, plainMs: this.#budget.stepMs });
     this.#step += 1;
-    this.#computed = false;
   }
 
   #watch(gradients: Gradients): void {
@@ -181,7 +162,7 @@ export class Tap {
     if (this.#ticker.off) {
       return;
     }
-    this.#fold(byName(gradients));
+    this.#folding.fold(byName(gradients), this.#step);
     const { prober } = this.#parts.instruments;
     if (prober && this.#isProbeDue()) {
       this.#ticker.probe(prober, this.#step);
@@ -190,27 +171,6 @@ export class Tap {
       this.#ticker.tick(this.#step);
     }
     this.#slow.step(this.#step);
-    this.#warnOfUnusedLossTerms();
-  }
-
-  /** Folds the plain gradients, once a step: after a term has added to them they are not plain any more. */
-  #fold(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>): void {
-    if (this.#foldedAt === this.#step) {
-      return;
-    }
-    this.#foldedAt = this.#step;
-    const { config, instruments } = this.#parts;
-    const { foldStride } = config.tap;
-    const { gradients: average } = instruments.statistics;
-    if (average === null || instruments.stream.gradientKind === 'calibration') {
-      return;
-    }
-    if (foldStride === 'auto' ? this.#budget.affords('fold') : this.#step % foldStride === 0) {
-      this.#folding.run(() => {
-        const ms = timed(() => average.fold(gradients, this.#step));
-        this.#budget.spend('fold', ms);
-      });
-    }
   }
 
   #isProbeDue(): boolean {
@@ -227,16 +187,6 @@ export class Tap {
       return false;
     }
     return due;
-  }
-
-  #warnOfUnusedLossTerms(): void {
-    if (this.#steering.hasLossTerms && !this.#computed && !this.#warnedOfLossTerms) {
-      this.#warnedOfLossTerms = true;
-      this.#warn(
-        'A steering term does nothing',
-        'it evaluates the loss at other weights, and this loop hands over gradients only: call optimizer.minimize or optimizer.computeGradients',
-      );
-    }
   }
 
   #progress(phase: string, done: number, total: number): void {

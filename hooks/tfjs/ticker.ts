@@ -3,9 +3,11 @@ import type { Guard, TickEvent } from '../../src/guard/index.js';
 import type { SelfProbe } from '../../src/metrics/index.js';
 import type { Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
+import type { Folding } from './folding.js';
 import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
 import type { SlowLane } from './slow-lane.js';
 import type { DeviceStatistics } from './statistics.js';
+import type { SteeringCost } from './steering/index.js';
 import type { StepClock } from './step-clock.js';
 
 /** Steps that a tick may wait to be read before the user is told why that may be. */
@@ -18,6 +20,8 @@ export interface TickerParts {
   readonly slow: SlowLane;
   readonly guard: Guard;
   readonly budget: Budget;
+  readonly folding: Folding;
+  readonly terms: SteeringCost;
   readonly clock: StepClock;
   readonly failOpen: (part: string) => FailOpen;
   readonly warn: (title: string, text: string) => void;
@@ -39,8 +43,6 @@ export class Ticker {
   #selfProbe: SelfProbe | null = null;
   #nonFinite = 0;
   #warnedOfWaiting = false;
-  /** what the regularisation terms cost on the last step on which they acted */
-  termMs: number | null = null;
 
   constructor(parts: TickerParts) {
     this.#parts = parts;
@@ -162,12 +164,13 @@ export class Ticker {
         selfProbe: this.#selfProbe,
       },
       cost: this.#cost(every),
-      skipped: { nonFinite, perturbed: 0 },
+      skipped: { nonFinite, perturbed: this.#parts.folding.takePerturbed() },
     });
   }
 
   #cost(every: number): TickEvent['cost'] {
-    const { budget } = this.#parts;
+    const { budget, terms } = this.#parts;
+    const steering = terms.share;
     return {
       stepMs: budget.stepMs,
       foldMs: budget.cost('fold'),
@@ -176,7 +179,8 @@ export class Ticker {
       slowMs: budget.cost('slow'),
       functionalMs: budget.cost('functional'),
       mergeMs: budget.cost('merge'),
-      termMs: this.termMs,
+      termMs: terms.termMs,
+      ...(steering !== null && { steering }),
       overhead: budget.overhead,
       every,
     };

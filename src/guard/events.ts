@@ -127,6 +127,8 @@ export const tickSchema = z.object({
     /** of one piece of a merge probe: some of the tensors merged, or one pass over some of the samples */
     mergeMs: nullable.optional(),
     termMs: nullable,
+    /** mean time of steering terms over plain step time, over about the last 50 steps; absent before one has acted */
+    steering: nullable.optional(),
     overhead: nullable,
     /** steps since the tick before */
     every: z.number().int().nullable(),
@@ -193,15 +195,21 @@ export const alertSchema = z.object({
   evidence: z.record(z.string(), nullable),
 });
 
+/** An order: all the terms that are in force from now on. */
 export const steerSchema = z.object({
   event: z.literal('steer'),
   ...common,
   terms: z.array(
     z.object({ term: z.string(), strength: z.number(), parameters: z.record(z.string(), z.unknown()) }),
   ),
-  /** steps after which the terms fade out unless renewed; null: until the next steer event */
+  /** steps after which the terms have ended unless renewed, fading over the last third of them; null: until the next steer event */
   lifetimeSteps: z.number().int().nullable(),
+  /** the step on which it begins to act; absent, or past: at once */
+  fromStep: z.number().int().nonnegative().optional(),
+  /** in plain words */
   reason: z.string(),
+  /** who gave it: fixed strengths, the controller, somebody by hand, or a hook whose guard is lost (`guard`) */
+  source: z.enum(['config', 'controller', 'manual', 'guard']).optional(),
 });
 
 export const endSchema = z.object({

@@ -58,6 +58,7 @@ export function buildTick(
       functionalMs: finite(cost.functionalMs),
       ...(cost.mergeMs !== undefined && { mergeMs: finite(cost.mergeMs) }),
       termMs: finite(cost.termMs),
+      ...(cost.steering !== undefined && { steering: finite(cost.steering) }),
       overhead: finite(cost.overhead),
       every: finite(cost.every),
     },

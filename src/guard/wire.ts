@@ -69,6 +69,7 @@ const restSchema = z.object({
     functionalMs: costNumber,
     mergeMs: costNumber.optional(),
     termMs: costNumber,
+    steering: costNumber.optional(),
     overhead: costNumber,
     every: costNumber,
   }),

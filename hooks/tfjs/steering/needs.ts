@@ -1,0 +1,36 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  type SteeringContext,
+  TERM_NEEDS,
+  TERMS,
+  type TermInfo,
+  type TermNeed,
+} from '../../../src/steering/index.js';
+
+/** Which needs of a term this run does not meet, and which terms work without; null: it meets all. */
+export function unmetNeeds(info: TermInfo, context: SteeringContext): string | null {
+  const missing = info.needs.filter((need) => !isMet(need, context));
+  if (missing.length === 0) {
+    return null;
+  }
+  const others = TERMS.filter(({ needs }) => needs.every((need) => isMet(need, context)));
+  return `${info.name} needs ${missing.map((need) => TERM_NEEDS[need]).join(' and ')}, which this run has not; ${others.map(({ name }) => name).join(', ')} work without`;
+}
+
+function isMet(need: TermNeed, { references, tensors, activations }: SteeringContext): boolean {
+  switch (need) {
+    case 'loss function':
+      // Seen when the loop has taken a step.
+      return true;
+    case 'references':
+      return references.length > 0;
+    case 'reference gradients':
+      return tf.tidy(() =>
+        references.some((reference) => tensors.some((tensor) => reference.gradient(tensor) !== null)),
+      );
+    case 'reference samples':
+      return references.some(({ inputs }) => inputs !== null);
+    case 'activations':
+      return activations !== null;
+  }
+}
