@@ -37,7 +37,7 @@ const ADAPTIVE_OFFSET = 0.01;
 
 /**
  * Runs `body` with the steered weights at w + radius g / ‖g‖, g their gradients as one vector, then restores them; with
- * `adaptive` at w + radius (|w| + 0.01)² g / ‖(|w| + 0.01) g‖. Where all gradients are zero, or a tensor has none, weights stay.
+ * `adaptive` at w + radius (|w| + 0.01)² g / ‖(|w| + 0.01) g‖; down it where the radius is negative. Where all gradients are zero, or a tensor has none, weights stay.
  */
 export function upTheGradient<Result>(
   tensors: readonly SteeredTensor[],

@@ -1,12 +1,27 @@
 import { MergeguardError } from '../tensors/errors.js';
 import { nearest } from '../tensors/nearest.js';
+import { alignment } from './alignment.js';
+import { functional } from './functional.js';
+import { gradientNorm } from './gradient-norm.js';
+import { mergeSimulation } from './merge-simulation.js';
+import { proximal } from './proximal.js';
 import { scaleJitter } from './scale-jitter.js';
+import { sharpness } from './sharpness.js';
 import { subspace } from './subspace.js';
 import type { TermInfo } from './term.js';
 import { termOptions } from './term-options.js';
 
 /** Every regularisation term by name. Adding one is adding a file and a line here. */
-export const TERMS: readonly TermInfo[] = [scaleJitter, subspace];
+export const TERMS: readonly TermInfo[] = [
+  mergeSimulation,
+  scaleJitter,
+  sharpness,
+  gradientNorm,
+  proximal,
+  subspace,
+  alignment,
+  functional,
+];
 
 /** @throws MergeguardError naming the known terms, and the nearest of them */
 export function termNamed(name: string): TermInfo {
