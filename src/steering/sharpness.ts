@@ -30,6 +30,10 @@ const parameters = z
       .lt(1)
       .default(0.9)
       .describe('in place: decay of the moving average of gradients that gives the direction'),
+    direction: z
+      .enum(['up', 'down'])
+      .default('up')
+      .describe('in place: up, where the loss was rising, or down, where the last steps lead (momentum SAM)'),
     ...SCHEDULE,
     ...FORM,
   })
