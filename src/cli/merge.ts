@@ -3,6 +3,7 @@ import {
   MERGED_DTYPES,
   type MergedDtype,
   type MergedFile,
+  type MergeFilesOptions,
   mergeFiles,
   modelPaths,
 } from '../at-rest/index.js';
@@ -18,7 +19,14 @@ import {
 } from './at-rest-options.js';
 import type { Command } from './command.js';
 import { checkPlace, writeWhole } from './fit-output.js';
-import { mergeLines, mergeReport } from './merge-text.js';
+import {
+  COEFFICIENT_OPTIONS,
+  type CoefficientArguments,
+  coefficientProblem,
+  evaluationOf,
+  mergeWithBest,
+} from './merge-coefficient.js';
+import { type MergeReport, mergeLines, mergeReport } from './merge-text.js';
 import { mergekitOf, mergekitPath } from './mergekit-file.js';
 import { print, tell } from './print.js';
 import { untilStopped } from './stop.js';
@@ -26,7 +34,7 @@ import { bytes, plain } from './text.js';
 import { jsonLine } from './watch-lines.js';
 import { duration } from './work-progress.js';
 
-interface MergeArguments extends AtRestArguments {
+interface MergeArguments extends AtRestArguments, CoefficientArguments {
   models: string[];
   base: string;
   method: string;
@@ -70,6 +78,7 @@ export const mergeCommand: Command<MergeArguments> = {
           requiresArg: true,
           describe: 'NAME=VALUE, a parameter of the method; may be given several times [default: its own]',
         },
+        ...COEFFICIENT_OPTIONS,
         out: {
           type: 'string',
           requiresArg: true,
@@ -91,7 +100,11 @@ export const mergeCommand: Command<MergeArguments> = {
       })
       .check((args) => {
         const merge = mergeOf(args);
-        return typeof merge === 'string' ? merge : atRestProblem(args, ['models', '--base', '--out']);
+        if (typeof merge === 'string') {
+          return merge;
+        }
+        const problem = atRestProblem(args, ['models', '--base', '--out']);
+        return problem === true ? coefficientProblem(args) : problem;
       }),
   handler: merge,
 };
@@ -125,22 +138,43 @@ async function merge(args: MergeArguments): Promise<void> {
   }
   const began = performance.now();
   await untilStopped([out], async (signal) => {
-    const { close, ...options } = atRestOptions(args);
-    let merged: MergedFile;
-    try {
-      merged = await mergeFiles({ base, models, merge: configured, out, dtype, signal, ...options });
-    } finally {
-      close();
-    }
+    const { merged, coefficient, search } = await mergedBy(args, {
+      base,
+      models,
+      merge: configured,
+      out,
+      dtype,
+      signal,
+    });
     const seconds = (performance.now() - began) / 1000;
     tell(`wrote ${plain(out)}, ${bytes(merged.bytes)}, after ${duration(seconds)}`);
-    const config = mergekit ? mergekitOf(configured, base, merged) : null;
+    const config = mergekit ? mergekitOf(configured, base, merged, coefficient) : null;
     if (config !== null) {
       await writeConfig(mergekitPath(out), config);
     }
-    const report = mergeReport(configured, merged, config, seconds);
+    const report = mergeReport(configured, { merged, coefficient, search }, config, seconds);
     print(args.json ? [jsonLine(report)] : mergeLines(report));
   });
+}
+
+/** Merges with the coefficient that the arguments give, or that is best. */
+async function mergedBy(
+  args: MergeArguments,
+  options: MergeFilesOptions,
+): Promise<{ merged: MergedFile } & Pick<MergeReport, 'coefficient' | 'search'>> {
+  const { coefficient = 1 } = args;
+  const evaluation = evaluationOf(args);
+  const { close, ...common } = atRestOptions(args);
+  try {
+    if (evaluation === null) {
+      const merged = await mergeFiles({ ...options, ...common, coefficient });
+      return { merged, coefficient, search: null };
+    }
+    const { merged, search } = await mergeWithBest({ ...options, ...common, onMerged: close }, evaluation);
+    return { merged, search, coefficient: search.best.coefficient };
+  } finally {
+    close();
+  }
 }
 
 /** What lies there of another merge is gone in any case. */

@@ -23,6 +23,7 @@ export function mergekitOf(
   merge: ConfiguredMerge,
   base: string,
   { models, dtypes }: MergedFile,
+  coefficient: number,
 ): MergekitConfig {
   const references = models.filter(({ kind }) => kind === 'reference').map(({ name }) => name);
   if (references.length > 0) {
@@ -30,13 +31,14 @@ export function mergekitOf(
   }
   const origin = placeOf(base);
   const dtype = dtypes.length === 1 ? DTYPES[dtypes[0]!] : undefined;
-  return mergekitConfig(merge, {
+  const called: MergekitModels = {
     base: origin,
     models: models.map(({ path, kind }) =>
       kind === 'adapter' ? `${origin}+${placeOf(path)}` : placeOf(path),
     ),
     ...(dtype === undefined ? {} : { dtype }),
-  });
+  };
+  return mergekitConfig(merge, called, coefficient);
 }
 
 /** Names of files that stand for the folder they lie in. */

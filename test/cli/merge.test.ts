@@ -147,6 +147,11 @@ describe('the usage of merge', () => {
       'param',
       'out',
       'dtype',
+      'coefficient',
+      'search-coefficient',
+      'evaluate',
+      'tasks',
+      'time-limit-seconds',
       'mergekit',
       'force',
       'heads',
@@ -169,6 +174,29 @@ describe('the usage of merge', () => {
     [
       'a b --base x --method ties --out m --param density=0.2@coefficient=1',
       '--param "density=0.2@coefficient=1" must be NAME=VALUE, as in --param density=0.2',
+    ],
+    ['a b --base x --method ties --out m --coefficient x', '--coefficient must be a number from 0 to 10'],
+    ['a b --base x --method ties --out m --coefficient -1', '--coefficient must be a number from 0 to 10'],
+    ['a b --base x --method ties --out m --tasks a', '--tasks is for --search-coefficient: give that too'],
+    [
+      'a b --base x --method ties --out m --search-coefficient --tasks a',
+      '--search-coefficient needs --evaluate COMMAND and --tasks A,B',
+    ],
+    [
+      'a b --base x --method ties --out m --search-coefficient --coefficient 1 --tasks a --evaluate b',
+      'give --coefficient or --search-coefficient, not both',
+    ],
+    [
+      'a b --base x --method ties --out m --search-coefficient --tasks a,a --evaluate b',
+      '--tasks must be different names separated by commas',
+    ],
+    [
+      'a b --base x --method ties --out m --search-coefficient --tasks a --evaluate {task}{chekpoint}',
+      '--evaluate: {chekpoint} is not known in the evaluation command; did you mean {checkpoint}?',
+    ],
+    [
+      'a b --base x --method ties --out m --search-coefficient --tasks a --evaluate {task}{checkpoint} --time-limit-seconds 0',
+      '--time-limit-seconds must be a number above 0, at most 2000000',
     ],
   ])('is refused for "%s"', async (line, message) => {
     expect(await refusal(NAME, mergeCommand, line)).toBe(message);
