@@ -38,7 +38,7 @@ export interface Instruments {
   readonly statistics: DeviceStatistics;
   readonly prober: SelfProber | null;
   readonly measurements: SlowMeasurements;
-  /** null without a calibration batch */
+  /** null without a calibration batch, and where nothing is measured on it */
   readonly look: TrainingLook | null;
   close(): Promise<void>;
 }
@@ -85,7 +85,8 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
     if (prober) {
       opened.push(prober);
     }
-    const look = calibration && (await TrainingLook.open(calibration, references));
+    const isMeasured = measuredSamples(config) > 0;
+    const look = calibration && isMeasured ? await TrainingLook.open(calibration, references) : null;
     const others = nonTrainable(weights);
     const measurements = await openMeasurements({
       config,
@@ -120,14 +121,17 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
   }
 }
 
+/** Also where nothing is measured on it: steering terms may ask for its activations. */
 async function openBatch({ batch, weights, config }: InstrumentSources): Promise<Calibration | null> {
-  const { selfProbe, mergeProbe, functional } = config;
-  const samples = Math.max(
+  return batch ? openCalibration(batch, weights, Math.max(1, measuredSamples(config))) : null;
+}
+
+function measuredSamples({ selfProbe, mergeProbe, functional }: GuardConfig): number {
+  return Math.max(
     selfProbe.enabled ? selfProbe.samples : 0,
     mergeProbe.enabled ? mergeProbe.samples : 0,
     functional.enabled ? functional.samples : 0,
   );
-  return batch && samples > 0 ? openCalibration(batch, weights, samples) : null;
 }
 
 /** The last one that was opened first. */

@@ -9,7 +9,7 @@ import type { Instruments } from './instruments.js';
 import type { MergeResult } from './merge-probe/index.js';
 import { byName, type Gradients, wrapOptimizer } from './optimizer-seam.js';
 import { SlowLane } from './slow-lane.js';
-import { Steering, SteeringCost } from './steering/index.js';
+import { Fallbacks, Steering, SteeringCost } from './steering/index.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
 import type { LookWarning } from './training-look/index.js';
@@ -70,7 +70,8 @@ export class Tap {
       warn: (warning) => this.#alert(warning),
     });
     const terms = new SteeringCost();
-    const measured = { budget, folding, terms, clock };
+    const fallbacks = new Fallbacks((warning) => this.#alert(warning));
+    const measured = { budget, folding, fallbacks, terms, clock };
     this.#ticker = new Ticker({ run, statistics, prober, slow, guard, failOpen, warn, ...measured });
     const steering = new Steering({
       context: instruments.steering,
@@ -79,6 +80,7 @@ export class Tap {
       folding,
       clock,
       cost: terms,
+      fallbacks,
       failOpen,
       warn: (warning) => this.#alert(warning),
     });

@@ -7,7 +7,7 @@ import type { Folding } from './folding.js';
 import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
 import type { SlowLane } from './slow-lane.js';
 import type { DeviceStatistics } from './statistics.js';
-import type { SteeringCost } from './steering/index.js';
+import type { Fallbacks, SteeringCost } from './steering/index.js';
 import type { StepClock } from './step-clock.js';
 
 /** Steps that a tick may wait to be read before the user is told why that may be. */
@@ -21,6 +21,7 @@ export interface TickerParts {
   readonly guard: Guard;
   readonly budget: Budget;
   readonly folding: Folding;
+  readonly fallbacks: Fallbacks;
   readonly terms: SteeringCost;
   readonly clock: StepClock;
   readonly failOpen: (part: string) => FailOpen;
@@ -148,7 +149,7 @@ export class Ticker {
   }
 
   #observe(values: Float32Array, step: number, every: number, probeStep: number | null): void {
-    const { statistics, prober, slow, guard, run } = this.#parts;
+    const { statistics, prober, slow, guard, run, folding, fallbacks } = this.#parts;
     const reading = statistics.read(values, step);
     slow.fill(reading.statistics);
     if (prober && probeStep !== null) {
@@ -156,6 +157,7 @@ export class Ticker {
     }
     const nonFinite = reading.nonFinite - this.#nonFinite;
     this.#nonFinite = reading.nonFinite;
+    const fallen = fallbacks.take();
     guard.observe({
       statistics: {
         ...reading.statistics,
@@ -164,7 +166,7 @@ export class Ticker {
         selfProbe: this.#selfProbe,
       },
       cost: this.#cost(every),
-      skipped: { nonFinite, perturbed: this.#parts.folding.takePerturbed() },
+      skipped: { nonFinite, perturbed: folding.takePerturbed(), ...(fallen > 0 && { fallbacks: fallen }) },
     });
   }
 

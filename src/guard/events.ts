@@ -138,6 +138,8 @@ export const tickSchema = z.object({
     ticks: z.number().int(),
     nonFinite: z.number().int(),
     perturbed: z.number().int(),
+    /** steps on which a steering term fell back to plain training, since its gradients were not finite; absent where there are none */
+    fallbacks: z.number().int().optional(),
   }),
 });
 

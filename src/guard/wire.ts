@@ -73,7 +73,7 @@ const restSchema = z.object({
     overhead: costNumber,
     every: costNumber,
   }),
-  skipped: z.object({ nonFinite: count, perturbed: count }),
+  skipped: z.object({ nonFinite: count, perturbed: count, fallbacks: count.optional() }),
 });
 type Rest = z.infer<typeof restSchema>;
 

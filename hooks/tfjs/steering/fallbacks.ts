@@ -9,6 +9,7 @@ export class Fallbacks {
   readonly #warn: (warning: SteeringWarning) => void;
   #steps = 0;
   #total = 0;
+  #taken = 0;
   /** the last ones, by steered step */
   #recent: number[] = [];
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -36,8 +37,10 @@ export class Fallbacks {
     }
   }
 
-  /** so far */
-  get total(): number {
-    return this.#total;
+  /** How many since the last time that this was asked. */
+  take(): number {
+    const count = this.#total - this.#taken;
+    this.#taken = this.#total;
+    return count;
   }
 }

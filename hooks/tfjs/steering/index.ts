@@ -1,5 +1,6 @@
 export { type ContextSources, type LiveContext, liveContext } from './context.js';
 export { SteeringCost } from './cost.js';
+export { Fallbacks } from './fallbacks.js';
 export type { SteeringOrder } from './orders.js';
 export { Steering, type SteeringParts } from './steering.js';
 export type { SteeringWarning } from './warning.js';

@@ -33,10 +33,9 @@ export interface TermAtWork<T extends Term = Term> {
 
 interface Started {
   readonly info: TermInfo;
-  readonly options: Record<string, unknown>;
   /** terms with the same go on as one when an order is renewed */
   readonly key: string;
-  term: Term;
+  readonly term: Term;
   readonly failOpen: FailOpen;
   /** as ordered */
   strength: number;
@@ -131,7 +130,7 @@ export class Orders {
     if (term.kind === 'gradient' && term.leavesOut !== null) {
       this.#tell('A steering term acts on a part of the model', term.leavesOut);
     }
-    return { info, options, key, term, failOpen: failOpen(`The term ${info.name}`), strength };
+    return { info, key, term, failOpen: failOpen(`The term ${info.name}`), strength };
   }
 
   /** Renewed orders repeat their problems, which are told once. */
@@ -147,16 +146,6 @@ export class Orders {
     if (!this.#told.has(text)) {
       this.#told.add(text);
       this.#parts.warn({ title, text, evidence: {} });
-    }
-  }
-
-  /** A term that has seen NaN begins anew: what it remembers may hold it. */
-  restart({ term }: TermAtWork): void {
-    const started = this.#started.find((each) => each.term === term);
-    const fresh = started?.failOpen.run(() => started.info.start(started.options, this.#parts.context));
-    if (started && fresh) {
-      started.term.dispose();
-      started.term = fresh;
     }
   }
 

@@ -18,8 +18,6 @@ export interface GradientsParts extends EvaluationOptions {
   /** of the check that two evaluations give one loss */
   readonly checking: FailOpen;
   readonly warn: (warning: SteeringWarning) => void;
-  /** this term has come to gradients that are not finite */
-  readonly broken: (atWork: TermAtWork) => void;
 }
 
 /** Makes the gradients of a step from the plain ones and what the due terms evaluate. */
@@ -56,7 +54,7 @@ export class SteeredGradients {
    * @param evaluate the training's own evaluation
    */
   own(inPlace: readonly TermAtWork<LossTerm>[], evaluate: () => LossGradients, step: number): LossGradients {
-    const { finite, folding, nonTrainable, broken } = this.#parts;
+    const { finite, folding, nonTrainable } = this.#parts;
     if (inPlace.length > 0) {
       const before = new Snapshot(nonTrainable);
       let gradients: LossGradients | null = null;
@@ -69,7 +67,6 @@ export class SteeredGradients {
         folding.leaveOut(step);
         return gradients;
       }
-      inPlace.forEach(broken);
     }
     const gradients = evaluate();
     folding.fold(gradients.grads, step);
@@ -82,11 +79,7 @@ export class SteeredGradients {
     plain: LossGradients | null,
   ): LossGradients | null {
     const extra = attempt(atWork, (loss) => evaluations.apart(loss), plain);
-    const passed = extra && this.#parts.finite.pass(extra);
-    if (extra && !passed) {
-      this.#parts.broken(atWork);
-    }
-    return passed;
+    return extra && this.#parts.finite.pass(extra);
   }
 
   /** @param value of the loss at the live weights; null: that evaluation was elsewhere */

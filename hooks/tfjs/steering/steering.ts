@@ -7,7 +7,7 @@ import type { StepClock } from '../step-clock.js';
 import { checkBody, checkComputed } from './body-checks.js';
 import type { LiveContext } from './context.js';
 import type { SteeringCost } from './cost.js';
-import { Fallbacks } from './fallbacks.js';
+import type { Fallbacks } from './fallbacks.js';
 import { type FiniteCheck, finiteCheck } from './finite-check.js';
 import { isGradientTerm, isLossTerm, Orders, type SteeringOrder, type TermAtWork } from './orders.js';
 import { SameDraws } from './same-draws.js';
@@ -21,6 +21,7 @@ export interface SteeringParts extends EvaluationOptions {
   readonly folding: Folding;
   readonly clock: StepClock;
   readonly cost: SteeringCost;
+  readonly fallbacks: Fallbacks;
   readonly failOpen: (part: string) => FailOpen;
   readonly warn: (warning: SteeringWarning) => void;
 }
@@ -30,7 +31,6 @@ export class Steering {
   readonly #parts: SteeringParts;
   readonly #orders: Orders;
   readonly #finite: FiniteCheck;
-  readonly #fallbacks: Fallbacks;
   readonly #gradients: SteeredGradients;
   readonly #unused: UnusedTerms;
   /** loss terms that act on a step: asked once, since they may draw */
@@ -43,13 +43,11 @@ export class Steering {
     const { failOpen, warn } = parts;
     this.#parts = parts;
     this.#orders = new Orders(parts);
-    this.#fallbacks = new Fallbacks(warn);
-    this.#finite = finiteCheck((count) => this.#fallbacks.add(count));
+    this.#finite = finiteCheck((count) => parts.fallbacks.add(count));
     this.#gradients = new SteeredGradients({
       ...parts,
       finite: this.#finite,
       checking: failOpen('The check of the loss'),
-      broken: (atWork) => this.#broken(atWork),
     });
     this.#unused = new UnusedTerms(warn);
   }
@@ -151,16 +149,10 @@ export class Steering {
       const terms = this.#orders.at(step).filter(isLossTerm);
       this.#due = { step, terms: terms.filter(({ term, strength }) => term.due(step, strength)) };
       if (this.#due.terms.length > 0) {
-        this.#fallbacks.step();
+        this.#parts.fallbacks.step();
       }
     }
     return this.#due.terms;
-  }
-
-  #broken(atWork: TermAtWork): void {
-    this.#orders.restart(atWork);
-    // More micro-batches of this step go without it.
-    this.#due = { ...this.#due, terms: this.#due.terms.filter(({ term }) => term !== atWork.term) };
   }
 
   /** @param own milliseconds of what the training would have done itself */
