@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MERGE_METHODS, mergeMethod } from '../merging/index.js';
+import { type ControllerOptions, controllerOptions } from '../steering/controller/index.js';
 import { TERMS } from '../steering/index.js';
 import { messageOf } from '../tensors/errors.js';
 import { RULES } from './rules/index.js';
@@ -86,6 +87,13 @@ const mergeProbe = z.strictObject({
     .describe(
       'merge methods to probe by, such as ties@density=0.1; scores are corrected by the same method only',
     ),
+  coefficients: z
+    .array(z.number().gt(0).max(3))
+    .max(8)
+    .default([0.8, 1, 1.25])
+    .describe(
+      'factors on the merged task vector at which each merge is evaluated, 1 always with them; a probe tells the best beside what it found at 1',
+    ),
 });
 
 /** Whether two models can be merged by this id. */
@@ -150,11 +158,47 @@ function alertsSchema() {
   return z.strictObject(Object.fromEntries(entries) as Shape);
 }
 
-/** One key per term, with the parameters that the term itself declares. */
-function steeringSchema() {
-  type Shape = Record<string, z.ZodType<TermOptions, Record<string, unknown>>>;
+/** By term its options, and what is of all terms. */
+interface SteeringOptions {
+  readonly [term: string]: TermOptions | number | ControllerOptions;
+  readonly fadeSteps: number;
+  readonly controller: ControllerOptions;
+}
+
+interface SteeringInput {
+  readonly [term: string]: Record<string, unknown> | number | undefined;
+  readonly fadeSteps?: number;
+  readonly controller?: z.input<typeof controllerOptions>;
+}
+
+/** One key per term, with the parameters that the term itself declares, and what is of all of them. */
+function steeringSchema(): z.ZodType<SteeringOptions, SteeringInput> {
   const entries = TERMS.map((term) => [term.name, term.parameters.prefault({})]);
-  return z.strictObject(Object.fromEntries(entries) as Shape);
+  const schema = z
+    .strictObject({
+      ...Object.fromEntries(entries),
+      fadeSteps: z
+        .number()
+        .int()
+        .min(1)
+        .default(100)
+        .describe('steps in which terms fade out when the guard is lost'),
+      controller: controllerOptions.prefault({}),
+    })
+    .superRefine(checkControlled);
+  return schema as unknown as z.ZodType<SteeringOptions, SteeringInput>;
+}
+
+/** A strength is set by one of the two. */
+function checkControlled(steering: Record<string, unknown>, context: z.RefinementCtx): void {
+  const { enabled, terms } = steering.controller as ControllerOptions;
+  for (const term of enabled ? terms : []) {
+    const strength = (steering[term] as TermOptions | undefined)?.strength ?? 0;
+    if (strength > 0) {
+      const message = `is ${strength}, but the controller sets it (steering.controller.terms); leave one of the two out`;
+      context.addIssue({ code: 'custom', path: [term, 'strength'], message });
+    }
+  }
 }
 
 /**
@@ -200,6 +244,12 @@ export const configSchema = z.strictObject({
 });
 
 export type GuardConfig = z.output<typeof configSchema>;
+
+/** The options of a term as the configuration has them. */
+export function optionsOf(config: GuardConfig, term: string): TermOptions {
+  return config.steering[term] as TermOptions;
+}
+
 /** The same with everything optional: what a program or a YAML file gives. */
 export type GuardConfigInput = z.input<typeof configSchema>;
 

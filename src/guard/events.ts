@@ -179,6 +179,20 @@ export const probeSchema = z.object({
   lossStandardError: z.number().nonnegative().optional(),
   /** what was measured of each task */
   tasks: z.object({ live: probedTaskSchema, reference: probedTaskSchema }).optional(),
+  /**
+   * the same merge with the factor on its task vector that gave the lowest mean loss on the same samples, of those that were tried; 1 where
+   * that is the merge above. Absent where no other was tried
+   */
+  best: z
+    .object({
+      coefficient: z.number().positive(),
+      /** the mean of both tasks, and so too high: the samples chose the coefficient */
+      accuracy: z.number().min(0).max(1),
+      loss: z.number(),
+      /** of `accuracy` */
+      standardError: z.number().nonnegative(),
+    })
+    .optional(),
 });
 
 export const alertSchema = z.object({

@@ -6,10 +6,18 @@ import { Alerts, type Failure, InternalAlerts, type Moment } from './alerts.js';
 import type { GuardConfig } from './config-schema.js';
 import { conflate } from './conflate.js';
 import { EventStream } from './event-stream.js';
-import { type EndEvent, type GuardEvent, PROTOCOL, type SteerEvent, type TickEvent } from './events.js';
+import {
+  type EndEvent,
+  type GuardEvent,
+  PROTOCOL,
+  type ProbeEvent,
+  type SteerEvent,
+  type TickEvent,
+} from './events.js';
 import { RunProbes } from './run-probes.js';
+import { RunSteering } from './steering/index.js';
 import { buildTick, type TickContext } from './tick.js';
-import type { Guard, Observation, RunSetup } from './types.js';
+import type { Guard, ManualOrder, Observation, RunSetup } from './types.js';
 import { VERSION } from './version.js';
 
 /**
@@ -17,12 +25,13 @@ import { VERSION } from './version.js';
  * terms on. Once it stands, nothing in it throws: a failure becomes an alert of the rule `internal`.
  * @param fingerprint what scores are predicted with; null: metrics and alerts without scores
  * @throws MergeguardError when the fingerprint lacks a chosen method, needs metrics that are not streamed, or
- *   predicts something else than normalised accuracy
+ *   predicts something else than normalised accuracy, or the controller of steering can not have its terms
  */
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
   const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(setup, config, fingerprint);
   const probes = new RunProbes({ methods, references: setup.references.map(({ name }) => name) });
-  const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes }, config);
+  const steering = new RunSteering(config, setup.references.length);
+  const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes }, config, steering);
   guard.publish({
     event: 'hello',
     ...guard.now(),
@@ -36,11 +45,7 @@ export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: F
     coverage: setup.coverage,
     config,
   });
-  const terms = fixedTerms(config);
-  if (terms.length > 0) {
-    const reason = 'fixed strengths from the configuration';
-    guard.publish({ event: 'steer', ...guard.now(), terms, lifetimeSteps: null, reason });
-  }
+  guard.open();
   return guard;
 }
 
@@ -68,13 +73,6 @@ function chosenMethods(
   return { methods, limits };
 }
 
-/** The terms that the configuration gives a strength. */
-function fixedTerms(config: GuardConfig): SteerEvent['terms'] {
-  return Object.entries(config.steering)
-    .filter(([, { strength }]) => strength > 0)
-    .map(([term, { strength, ...parameters }]) => ({ term, strength, parameters }));
-}
-
 /** A guard in this process. */
 class LocalGuard implements Guard {
   readonly #stream = new EventStream();
@@ -83,13 +81,17 @@ class LocalGuard implements Guard {
   readonly #internal = new InternalAlerts();
   readonly #context: TickContext;
   readonly #alerts: Alerts;
+  readonly #steering: RunSteering;
+  /** probes since the last observation */
+  #probed: ProbeEvent[] = [];
   /** resolves when `close` was called and everything observed has been worked on */
   readonly #drained: Promise<void>;
   #closing: Promise<void> | null = null;
   #step = 0;
 
-  constructor(context: TickContext, config: GuardConfig) {
+  constructor(context: TickContext, config: GuardConfig, steering: RunSteering) {
     this.#context = context;
+    this.#steering = steering;
     this.#alerts = new Alerts(config.alerts);
     const worked = this.#observations.pipe(conflate(replace, (waiting) => this.#work(waiting)));
     this.#drained = new Promise((resolve) => {
@@ -102,8 +104,10 @@ class LocalGuard implements Guard {
 
   observe(observation: Observation): void {
     try {
-      const { nonFinite, perturbed } = observation.skipped;
-      this.#observations.next({ observation, dropped: { ticks: 0, nonFinite, perturbed } });
+      // The controller sees a probe with the observation after it, as ordered by the hook and whatever else is going on here.
+      const probes = this.#probed;
+      this.#probed = [];
+      this.#observations.next({ observation, probes, dropped: { ticks: 0, ...observation.skipped } });
     } catch (error) {
       const failures = [{ message: `observation: ${messageOf(error)}` }];
       this.#emit(this.#internal.check(failures, this.now()));
@@ -118,11 +122,29 @@ class LocalGuard implements Guard {
     }
     this.#step = Math.max(this.#step, event.step);
     this.#stream.emit(event);
+    if (event.event !== 'probe') {
+      return;
+    }
+    this.#probed.push(event);
     const { fingerprint, probes } = this.#context;
-    const unused = event.event === 'probe' && fingerprint !== null ? probes.observe(event) : null;
+    const unused = fingerprint !== null ? probes.observe(event) : null;
     if (unused !== null) {
       this.#emit(this.#internal.check([{ message: unused }], this.now()));
     }
+  }
+
+  /** What steers from the first step on. */
+  open(): void {
+    const steer = this.#steering.opening(this.now());
+    if (steer !== null) {
+      this.publish(steer);
+    }
+  }
+
+  steer(order: ManualOrder): SteerEvent {
+    const steer = this.#steering.manual(order, this.now());
+    this.publish(steer);
+    return steer;
   }
 
   close(status: EndEvent['status'], summary: Record<string, unknown> = {}, reason?: string): Promise<void> {
@@ -145,7 +167,7 @@ class LocalGuard implements Guard {
   }
 
   /** The events of one observation. Never throws. */
-  #work({ observation, dropped }: Waiting): GuardEvent[] {
+  #work({ observation, probes, dropped }: Waiting): GuardEvent[] {
     const events: GuardEvent[] = [];
     const failures: Failure[] = [];
     let moment = this.now();
@@ -157,6 +179,7 @@ class LocalGuard implements Guard {
       const checked = this.#alerts.check(tick, observation.statistics);
       failures.push(...checked.failures);
       events.push(...checked.alerts);
+      events.push(...this.#steering.tick(tick, probes));
     } catch (error) {
       failures.push({ message: `tick: ${messageOf(error)}` });
     }
@@ -164,17 +187,20 @@ class LocalGuard implements Guard {
   }
 }
 
-/** An observation in the waiting slot, and what was lost since the tick before: by it and by those it replaced. */
+/** An observation in the waiting slot, the probes before it, and what was lost since the tick before: by it and by those it replaced. */
 interface Waiting {
   readonly observation: Observation;
+  readonly probes: readonly ProbeEvent[];
   readonly dropped: TickEvent['dropped'];
 }
 
 function replace(older: Waiting, newer: Waiting): Waiting {
+  const fallbacks = (older.dropped.fallbacks ?? 0) + (newer.dropped.fallbacks ?? 0);
   const dropped = {
     ticks: older.dropped.ticks + 1 + newer.dropped.ticks,
     nonFinite: older.dropped.nonFinite + newer.dropped.nonFinite,
     perturbed: older.dropped.perturbed + newer.dropped.perturbed,
+    ...(fallbacks > 0 && { fallbacks }),
   };
-  return { observation: newer.observation, dropped };
+  return { observation: newer.observation, probes: [...older.probes, ...newer.probes], dropped };
 }

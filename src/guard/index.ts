@@ -11,7 +11,7 @@ export * from './events.js';
 export { createGuard } from './guard.js';
 export { keepHeartbeat } from './heartbeat.js';
 export { connectGuard, type RemoteGuard, type RemoteOptions } from './remote.js';
-export type { Guard, Observation, RunSetup } from './types.js';
+export type { Guard, ManualOrder, Observation, RunSetup } from './types.js';
 export { VERSION } from './version.js';
 export { decodeObservation, encodeObservation } from './wire.js';
 export { type OpenMessage, parseOpenMessage, parseProducerMessage } from './wire-messages.js';

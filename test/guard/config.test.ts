@@ -61,7 +61,11 @@ describe('config/guard.yaml', () => {
   it('has a section for every rule and every term', () => {
     const config = resolveConfig();
     expect(Object.keys(config.alerts)).toEqual(Object.keys(RULES));
-    expect(Object.keys(config.steering)).toEqual(TERMS.map(({ name }) => name));
+    expect(Object.keys(config.steering)).toEqual([
+      ...TERMS.map(({ name }) => name),
+      'fadeSteps',
+      'controller',
+    ]);
   });
 });
 
@@ -94,7 +98,7 @@ describe('reading a configuration', () => {
     expect(config.tap.every).toBe(25);
     expect(config.methods).toEqual(['ties']);
     expect(config.fingerprint).toBeNull();
-    expect(config.steering.scale_jitter).toEqual({ strength: 1, low: 0.2, high: 0.7, every: 1 });
+    expect(config.steering.scale_jitter).toMatchObject({ strength: 1, low: 0.2, high: 0.7, every: 1 });
   });
 
   it('reads a file, and the defaults where there is none to read', () => {
@@ -115,6 +119,21 @@ describe('bad input', () => {
     ['an option in the wrong section', 'below: 0.8', 'below is unknown; did you mean alerts.accuracy.below?'],
     ['an option in another case', 'selfprobe: {}', 'did you mean selfProbe?'],
     ['an unknown term', 'steering: {scale_jiter: {}}', 'did you mean steering.scale_jitter?'],
+    [
+      'an unknown term of the controller',
+      'steering: {controller: {terms: [sharpness, sharp]}}',
+      'steering.controller.terms[1] is "sharp", which is no term; known are merge_simulation, scale_jitter, sharpness,',
+    ],
+    [
+      'a strength that two would set',
+      'steering: {sharpness: {strength: 0.5}, controller: {enabled: true}}',
+      'steering.sharpness.strength is 0.5, but the controller sets it (steering.controller.terms); leave one of the two out',
+    ],
+    [
+      'a rate out of range',
+      'steering: {controller: {maximumRate: 2}}',
+      'steering.controller.maximumRate is 2',
+    ],
     [
       'an option like none',
       'tap: {frobnicate: 1}',

@@ -1,6 +1,8 @@
 import { median } from './robust.js';
 
 const READINGS = 5;
+/** Readings after a change that still know the time before it. */
+const SETTLING = 10;
 const RARELY = 64;
 
 /**
@@ -10,6 +12,7 @@ const RARELY = 64;
 export class CostWatch {
   readonly #budget: number;
   readonly #readings: number[] = [];
+  #settling = 0;
   #stretch = 1;
 
   /** @param budget share of plain step time */
@@ -27,6 +30,10 @@ export class CostWatch {
     if (share === null || !Number.isFinite(share)) {
       return null;
     }
+    if (this.#settling > 0) {
+      this.#settling -= 1;
+      return null;
+    }
     this.#readings.push(share);
     if (this.#readings.length < READINGS) {
       return null;
@@ -36,6 +43,7 @@ export class CostWatch {
       return null;
     }
     this.#stretch = Math.min(RARELY, this.#stretch * Math.ceil(typical / this.#budget));
+    this.#settling = SETTLING;
     const percent = (value: number) => `${Math.round(100 * value)} %`;
     return `the terms cost ${percent(typical)} of step time, above their budget of ${percent(this.#budget)}: they act ${this.#stretch} times more rarely than asked for`;
   }

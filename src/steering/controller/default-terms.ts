@@ -1,2 +1,2 @@
 /** Names of the terms that a controller moves unless told otherwise: the shipped default of steering. */
-export const DEFAULT_TERMS: readonly string[] = ['scale_jitter'];
+export const DEFAULT_TERMS: readonly string[] = ['sharpness'];

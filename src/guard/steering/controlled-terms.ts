@@ -1,0 +1,80 @@
+import { TERMS, type TermInfo, termNamed } from '../../steering/index.js';
+import { MergeguardError } from '../../tensors/errors.js';
+import { type GuardConfig, optionsOf } from '../config-schema.js';
+import type { SteerEvent } from '../events.js';
+
+/** The most rarely that a term is made to act to save time, every n-th step. */
+const RARELY = 64;
+
+interface Controlled {
+  readonly info: TermInfo;
+  /** without the strength */
+  readonly parameters: Record<string, unknown>;
+}
+
+/** The terms that a controller moves, and how often they act: as often as asked for, or more rarely to stay within its budget. */
+export class ControlledTerms {
+  readonly #terms: readonly Controlled[];
+
+  /** @throws MergeguardError for a term that this run can not have, or that costs too much however rarely it acts */
+  constructor(config: GuardConfig, references: number) {
+    const { terms, costBudget } = config.steering.controller;
+    const names = [...new Set(terms)];
+    this.#terms = names.map((name) => {
+      const info = termNamed(name);
+      checkReferences(info, references);
+      const { strength: _, ...parameters } = optionsOf(config, name);
+      return { info, parameters: affordable(info, parameters, costBudget / names.length) };
+    });
+  }
+
+  /** @param level 0 to 1, 1 being the default strength of each; @param stretch from 1 */
+  at(level: number, stretch: number): SteerEvent['terms'] {
+    if (level === 0) {
+      return [];
+    }
+    return this.#terms.map(({ info, parameters }) => ({
+      term: info.name,
+      strength: level * info.defaultStrength,
+      parameters: stretched(parameters, stretch),
+    }));
+  }
+}
+
+/** @throws MergeguardError where the term needs references and there are none */
+export function checkReferences(info: TermInfo, references: number): void {
+  if (references === 0 && info.needs.includes('references')) {
+    const others = TERMS.filter(({ needs }) => !needs.includes('references')).map(({ name }) => name);
+    throw new MergeguardError(
+      `${info.name} needs references, and this run has none; ${others.join(', ')} work without`,
+    );
+  }
+}
+
+/** The parameters with `every` raised until the term costs no more than this share of a step, a gradient evaluation being one. */
+function affordable(
+  info: TermInfo,
+  parameters: Record<string, unknown>,
+  budget: number,
+): Record<string, unknown> {
+  const cost = (given: Record<string, unknown>) =>
+    info.gradientEvaluations({ ...given, strength: info.defaultStrength });
+  let every = typeof parameters.every === 'number' ? parameters.every : 1;
+  let found = parameters;
+  // A term costs nothing, or can act more rarely.
+  while (cost(found) > budget && every < RARELY) {
+    every += 1;
+    found = { ...parameters, every };
+  }
+  if (cost(found) > budget) {
+    throw new MergeguardError(
+      `steering.controller: ${info.name} costs ${cost(found).toPrecision(2)} of a step even on every ${RARELY}th, above the ${budget.toPrecision(2)} that costBudget leaves it`,
+    );
+  }
+  return found;
+}
+
+function stretched(parameters: Record<string, unknown>, stretch: number): Record<string, unknown> {
+  const { every } = parameters;
+  return typeof every === 'number' ? { ...parameters, every: every * stretch } : parameters;
+}

@@ -1,0 +1,1 @@
+export { RunSteering } from './run-steering.js';

@@ -1,0 +1,169 @@
+import { type Decision, SteeringController } from '../../steering/controller/index.js';
+import { checkTerm, TERMS } from '../../steering/index.js';
+import { messageOf } from '../../tensors/errors.js';
+import { listProblems, MergeguardError } from '../../tensors/index.js';
+import type { Moment } from '../alerts.js';
+import { type GuardConfig, optionsOf } from '../config-schema.js';
+import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
+import type { ManualOrder } from '../types.js';
+import { ControlledTerms, checkReferences } from './controlled-terms.js';
+import { RunMeasurements } from './measurements.js';
+
+/** Of a manual order that says nothing else. */
+export const MANUAL_LIFETIME = 500;
+/**
+ * Ticks that an order of the controller outlives: it is renewed at half of its life and fades from two thirds on, and between the
+ * two there must be room for a tick, wherever the half falls.
+ */
+const TICKS_OF_LIFE = 12;
+
+/**
+ * Everything that steers one run: fixed strengths, the controller, orders given by hand. Says what is in force as `steer` events, each
+ * one whole. A manual order replaces all else until its lifetime ends.
+ */
+export class RunSteering {
+  readonly #config: GuardConfig;
+  readonly #references: number;
+  readonly #controller: SteeringController | null = null;
+  readonly #controlled: ControlledTerms | null = null;
+  readonly #measurements = new RunMeasurements();
+  /** the longest gap between two ticks so far, steps */
+  #gap: number;
+  #decision: Decision = { level: 0, stretch: 1, reason: '' };
+  #current: SteerEvent | null = null;
+  #isManual = false;
+
+  /** @throws MergeguardError where the controller can not have its terms in this run */
+  constructor(config: GuardConfig, references: number) {
+    this.#config = config;
+    this.#references = references;
+    const { every, minimumEvery } = config.tap;
+    this.#gap = every === 'auto' ? minimumEvery : every;
+    if (config.steering.controller.enabled) {
+      this.#controlled = new ControlledTerms(config, references);
+      this.#controller = new SteeringController(config.steering.controller);
+    }
+  }
+
+  /** What is in force from the first step on; null: nothing. */
+  opening(at: Moment): SteerEvent | null {
+    const terms = this.#fixed();
+    return terms.length === 0
+      ? null
+      : this.#order(at, terms, 'fixed strengths from the configuration', 'config');
+  }
+
+  /** @throws MergeguardError naming every term and parameter that is unknown, and every strength out of range */
+  manual(
+    { terms, lifetimeSteps = MANUAL_LIFETIME, reason = 'by hand' }: ManualOrder,
+    at: Moment,
+  ): SteerEvent {
+    const problems: string[] = [];
+    const checked = terms.flatMap(({ term, strength, parameters = {} }) => {
+      try {
+        const { info, options } = checkTerm(term, { ...parameters, strength });
+        checkReferences(info, this.#references);
+        const { strength: given, ...rest } = options;
+        return given > 0 ? [{ term, strength: given, parameters: rest }] : [];
+      } catch (error) {
+        problems.push(messageOf(error));
+        return [];
+      }
+    });
+    const twice = terms.find(({ term }, i) => terms.findIndex((other) => other.term === term) < i);
+    if (twice) {
+      problems.push(`the term ${twice.term} is given twice`);
+    }
+    if (problems.length > 0) {
+      throw new MergeguardError(
+        problems.length === 1 ? problems[0]! : listProblems('the order is wrong:', problems),
+      );
+    }
+    this.#isManual = true;
+    return this.#order(at, checked, reason, 'manual', { lifetimeSteps });
+  }
+
+  /** What changes with a tick, or has to be renewed. @param probes that came since the tick before */
+  tick(tick: TickEvent, probes: readonly ProbeEvent[]): SteerEvent[] {
+    this.#gap = Math.max(this.#gap, tick.cost.every ?? 0);
+    const measurements = this.#measurements.of(tick, probes);
+    if (this.#isManual) {
+      return this.#isOver(tick.step) ? [this.#giveBack(tick)] : [];
+    }
+    const decision = this.#controller?.update(measurements) ?? null;
+    if (decision !== null) {
+      this.#decision = decision;
+      return [this.#controllerOrder(tick, decision.reason, this.#delay)];
+    }
+    return this.#renewal(tick);
+  }
+
+  #isOver(step: number): boolean {
+    const { step: began, lifetimeSteps } = this.#current!;
+    return step - began >= lifetimeSteps!;
+  }
+
+  /** The manual order has ended. */
+  #giveBack(at: TickEvent): SteerEvent {
+    const { step, lifetimeSteps } = this.#current!;
+    const ended = `the order given by hand at step ${step} has ended after ${lifetimeSteps} steps`;
+    this.#isManual = false;
+    if (this.#controller !== null) {
+      this.#controller.restart(at.step);
+      this.#decision = { ...this.#decision, level: 0 };
+      const next = this.#controller.phase === 'off' ? 'stays off' : 'goes on with a plain phase';
+      return this.#controllerOrder(at, `${ended}; the controller ${next}`, null);
+    }
+    const fixed = this.#fixed();
+    const next = fixed.length > 0 ? 'the strengths of the configuration are back' : 'nothing steers any more';
+    return this.#order(at, fixed, `${ended}; ${next}`, 'config');
+  }
+
+  /** @param delay steps until it acts; null: at once */
+  #controllerOrder(at: Moment, reason: string, delay: number | null): SteerEvent {
+    const { level, stretch } = this.#decision;
+    const terms = [...this.#fixed(), ...this.#controlled!.at(level, stretch)];
+    const fromStep = delay === null ? undefined : at.step + delay;
+    // What is in force must not fade before the next one acts, delay included.
+    const lifetimeSteps = Math.max(
+      this.#config.steering.fadeSteps,
+      TICKS_OF_LIFE * (this.#gap + (this.#delay ?? 0)),
+    );
+    return this.#order(at, terms, reason, 'controller', { lifetimeSteps, fromStep });
+  }
+
+  /** At a fixed cadence a decision acts on a step that is the same however long the way to the hook is. */
+  get #delay(): number | null {
+    const { every } = this.#config.steering.controller;
+    return every === 'auto' ? null : Math.ceil(every / 2);
+  }
+
+  /** An order of the controller lives on while observations come. */
+  #renewal(at: Moment): SteerEvent[] {
+    const order = this.#current;
+    if (order === null || order.lifetimeSteps === null || order.terms.length === 0) {
+      return [];
+    }
+    const isDue = at.step - order.step >= order.lifetimeSteps / 2;
+    return isDue ? [this.#controllerOrder(at, 'goes on as it is', null)] : [];
+  }
+
+  /** The terms that the configuration gives a strength. */
+  #fixed(): SteerEvent['terms'] {
+    return TERMS.map(({ name }) => ({ name, ...optionsOf(this.#config, name) }))
+      .filter(({ strength }) => strength > 0)
+      .map(({ name, strength, ...parameters }) => ({ term: name, strength, parameters }));
+  }
+
+  #order(
+    { run, time, step }: Moment,
+    terms: SteerEvent['terms'],
+    reason: string,
+    source: NonNullable<SteerEvent['source']>,
+    { lifetimeSteps = null, fromStep }: { lifetimeSteps?: number | null; fromStep?: number } = {},
+  ): SteerEvent {
+    const from = fromStep === undefined ? {} : { fromStep };
+    this.#current = { event: 'steer', run, time, step, terms, lifetimeSteps, ...from, reason, source };
+    return this.#current;
+  }
+}

@@ -1,0 +1,255 @@
+import { firstValueFrom, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { ProbeEvent, SteerEvent } from '../../src/guard/events.js';
+import { createGuard, type Guard, type GuardConfigInput, resolveConfig } from '../../src/guard/index.js';
+import { MergeRounds } from '../../src/guard/steering/merge-rounds.js';
+import { MergeguardError, Random } from '../../src/tensors/index.js';
+import { guardOf, of } from './guard-bench.js';
+import { observation, selfProbe, setup } from './samples.js';
+
+/** An observation every 10 steps with a self-probe that finds `merged` of an own accuracy of 0.95. */
+function observed(step: number, merged: number) {
+  const probe = { ...selfProbe, accuracy: 0.95, scaledAccuracy: merged, samples: 10_000, step };
+  return observation(step, (made) => Object.assign(made, { selfProbe: probe }));
+}
+
+/** A run that merges at 0.6, and better the longer steering is on (`gain` a tick at full strength). */
+async function controlled(options: GuardConfigInput, gain: number, ticks = 60): Promise<SteerEvent[]> {
+  const guard = guardOf(options);
+  const all = firstValueFrom(guard.events.pipe(toArray()));
+  const random = new Random('controlled');
+  let strength = 0;
+  guard.events.subscribe((event) => {
+    if (event.event === 'steer') {
+      strength = event.terms[0]?.strength ?? 0;
+    }
+  });
+  let merged = 0.6;
+  for (let i = 1; i <= ticks; i++) {
+    merged = Math.min(0.9, merged + gain * strength);
+    guard.observe(observed(10 * i, merged + 0.001 * random.normal()));
+    await Promise.resolve();
+  }
+  await guard.close('done');
+  return of(await all, 'steer');
+}
+
+async function settled(guard: Guard, steps: readonly number[]): Promise<void> {
+  for (const step of steps) {
+    guard.observe(observed(step, 0.8));
+    await Promise.resolve();
+  }
+}
+
+const decades = (from: number, to: number) =>
+  Array.from({ length: (to - from) / 10 + 1 }, (_, i) => from + 10 * i);
+
+describe('the controller of a run', () => {
+  const enabled = { steering: { controller: { enabled: true } } };
+
+  it('raises what helps by a quarter a decision, within its cost, and says why', async () => {
+    const steers = await controlled(enabled, 0.01);
+    expect(steers.slice(0, 4).map(({ terms }) => terms[0]!.strength)).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(steers[0]).toMatchObject({
+      step: 60,
+      // one more gradient on every third step is within 35 %
+      terms: [{ term: 'sharpness', parameters: { every: 3, radius: 0.05 } }],
+      lifetimeSteps: 120,
+      source: 'controller',
+      reason: expect.stringMatching(
+        /^raised from none to 25 % of full strength: after 6 measurements .* 60\.\d %$/,
+      ),
+    });
+    expect(steers[0]).not.toHaveProperty('fromStep');
+    expect(steers.some(({ reason }) => reason.startsWith('it helps: self-probe'))).toBe(true);
+    expect(steers.at(-1)!.terms[0]!.strength).toBe(1);
+  });
+
+  it('renews what is in force at half of its lifetime while observations come', async () => {
+    const steers = await controlled(enabled, 0.01);
+    const renewals = steers.filter(({ reason }) => reason === 'goes on as it is');
+    expect(renewals.length).toBeGreaterThan(3);
+    for (const [i, renewal] of renewals.slice(1).entries()) {
+      expect(renewal.step - renewals[i]!.step).toBe(60);
+    }
+  });
+
+  it('takes back what does not help, and stays off', async () => {
+    const steers = await controlled(enabled, -0.01, 120);
+    expect(steers.some(({ reason }) => reason.includes('it does not help: self-probe'))).toBe(true);
+    expect(steers.at(-1)!.terms).toEqual([]);
+    expect(steers.at(-1)!.reason).toMatch(/goes back to none: .* against .*stays off$/);
+  });
+
+  it('acts on a later step at a fixed cadence, so that the way to the hook does not count', async () => {
+    const steers = await controlled({ steering: { controller: { enabled: true, every: 20 } } }, 0.01);
+    const decided = steers.filter(({ reason }) => reason !== 'goes on as it is');
+    expect(decided.length).toBeGreaterThan(4);
+    expect(decided.every(({ step, fromStep }) => fromStep === step + 10)).toBe(true);
+    expect(decided[1]!.step - decided[0]!.step).toBe(20);
+    expect(decided[0]!.lifetimeSteps).toBe(240);
+  });
+
+  it('keeps fixed strengths beside its own terms', async () => {
+    const steers = await controlled(
+      { steering: { proximal: { strength: 0.01 }, controller: { enabled: true } } },
+      0,
+      7,
+    );
+    expect(steers.map(({ source }) => source)).toEqual(['config', 'controller', 'controller']);
+    expect(steers[1]!.terms.map(({ term }) => term)).toEqual(['proximal', 'sharpness']);
+  });
+
+  it('is refused terms that this run can not have, or that cost too much', () => {
+    const create = (controller: object, references = setup.references) =>
+      createGuard(
+        { ...setup, references },
+        resolveConfig({ steering: { controller: { enabled: true, ...controller } } }),
+        null,
+      );
+    expect(() => create({ terms: ['subspace'] }, [])).toThrow(MergeguardError);
+    expect(() => create({ terms: ['subspace'] }, [])).toThrow(
+      /^subspace needs references, and this run has none; .*sharpness.* work without$/,
+    );
+    expect(() => create({ costBudget: 0.001 })).toThrow(
+      /^steering.controller: sharpness costs 0\.016 of a step even on every 64th, above the 0\.0010/,
+    );
+  });
+});
+
+describe('an order given by hand', () => {
+  const half = { terms: [{ term: 'scale_jitter', strength: 0.5 }] };
+
+  it('is in the stream at once, whole, with the defaults of what it leaves out', () => {
+    const guard = guardOf();
+    const steer = guard.steer!(half);
+    expect(steer).toMatchObject({ step: 0, lifetimeSteps: 500, source: 'manual', reason: 'by hand' });
+    expect(steer.terms).toEqual([
+      {
+        term: 'scale_jitter',
+        strength: 0.5,
+        parameters: expect.objectContaining({ low: 0.2, high: 0.7, every: 1 }),
+      },
+    ]);
+  });
+
+  it('gives the configured strengths back when its lifetime ends', async () => {
+    const guard = guardOf({ steering: { proximal: { strength: 0.01 } } });
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    await settled(guard, [10]);
+    guard.steer!({ ...half, lifetimeSteps: 35, reason: 'to see' });
+    await settled(guard, decades(20, 80));
+    await guard.close('done');
+    const steers = of(await all, 'steer');
+    expect(steers.map(({ step, source, terms }) => [step, source, terms.map(({ term }) => term)])).toEqual([
+      [0, 'config', ['proximal']],
+      [10, 'manual', ['scale_jitter']],
+      [50, 'config', ['proximal']],
+    ]);
+    expect(steers[2]).toMatchObject({
+      lifetimeSteps: null,
+      reason:
+        'the order given by hand at step 10 has ended after 35 steps; the strengths of the configuration are back',
+    });
+  });
+
+  it('overrides the controller, which goes on with a plain phase', async () => {
+    const guard = guardOf({ steering: { controller: { enabled: true } } });
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    await settled(guard, decades(10, 70));
+    guard.steer!({ terms: [], lifetimeSteps: 100 });
+    await settled(guard, decades(80, 240));
+    await guard.close('done');
+    const steers = of(await all, 'steer').map(({ step, source, terms }) => [
+      step,
+      source,
+      terms[0]?.strength ?? 0,
+    ]);
+    expect(steers).toEqual([
+      [60, 'controller', 0.25],
+      [70, 'controller', 0.5],
+      [70, 'manual', 0],
+      [170, 'controller', 0],
+    ]);
+  });
+
+  it('is refused with everything that is wrong in it, and what is in force stays', () => {
+    const guard = guardOf();
+    const order = (...terms: { term: string; strength: number; parameters?: Record<string, unknown> }[]) =>
+      guard.steer!({ terms });
+    expect(() => order({ term: 'sharpnes', strength: 1 })).toThrow(
+      /unknown steering term "sharpnes"; did you mean sharpness\? Known are merge_simulation/,
+    );
+    expect(() => order({ term: 'sharpness', strength: 2, parameters: { radios: 1 } })).toThrow(
+      MergeguardError,
+    );
+    expect(() => order({ term: 'sharpness', strength: 2 }, { term: 'magic', strength: 1 })).toThrow(
+      /^the order is wrong:[\s\S]*sharpness.strength is 2 [\s\S]*unknown steering term "magic"/,
+    );
+    expect(() => order({ term: 'sharpness', strength: 1 }, { term: 'sharpness', strength: 0.5 })).toThrow(
+      'given twice',
+    );
+    const bare = createGuard({ ...setup, references: [] }, resolveConfig(), null);
+    expect(() => bare.steer!({ terms: [{ term: 'alignment', strength: 1 }] })).toThrow(
+      'alignment needs references, and this run has none;',
+    );
+    expect(() => bare.steer!({ terms: [{ term: 'sharpness', strength: 1 }] })).not.toThrow();
+  });
+});
+
+describe('merge probes as rounds', () => {
+  const probe = (reference: string, step: number, accuracy: number): ProbeEvent => ({
+    event: 'probe',
+    run: 'run-1',
+    time: '2026-01-01T00:00:00.000Z',
+    step,
+    kind: 'merge',
+    method: 'weight_avg',
+    reference,
+    accuracy,
+    normalised: null,
+    standardError: 0.02,
+    loss: 1,
+    samples: 100,
+  });
+
+  it('become the mean over all pairs, once a round', () => {
+    const rounds = new MergeRounds();
+    const given = [
+      probe('a', 10, 0.9),
+      probe('b', 20, 0.7),
+      probe('a', 30, 0.92),
+      probe('b', 40, 0.74),
+      // b fails
+      probe('a', 50, 0.8),
+      probe('a', 60, 0.9),
+    ];
+    expect(given.map((each) => rounds.add(each)?.value ?? null)).toEqual([
+      null,
+      null,
+      expect.closeTo(0.8, 10),
+      expect.closeTo(0.83, 10),
+      null,
+      expect.closeTo(0.77, 10),
+    ]);
+  });
+
+  it('are counted with the observation after them, whether the one before is worked on yet or not', async () => {
+    const decided = async (turn: () => Promise<void>) => {
+      const guard = guardOf({ steering: { controller: { enabled: true } } });
+      const all = firstValueFrom(guard.events.pipe(toArray()));
+      for (let i = 1; i <= 20; i++) {
+        guard.observe(observation(10 * i));
+        await turn();
+        guard.publish(probe('mnist', 10 * i, 0.7 + i / 100));
+        guard.publish(probe('greek', 10 * i, 0.6 + i / 100));
+        await Promise.resolve();
+      }
+      await guard.close('done');
+      return of(await all, 'steer').map(({ step, reason, terms }) => ({ step, reason, terms }));
+    };
+    const waiting = await decided(async () => {});
+    expect(waiting).toEqual(await decided(() => new Promise((resolve) => setImmediate(resolve))));
+    expect(waiting[0]?.reason).toContain('after 6 measurements without steering (merge probe), now 71.0 %');
+  });
+});
