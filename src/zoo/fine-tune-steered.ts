@@ -34,12 +34,12 @@ export async function fineTuneSteered(
   model.addHead(task.name, task.classes, seed);
   const optimizer = tf.train.adam(recipe.learningRate);
   const evaluations = countGradients(optimizer);
-  const hook = terms.length > 0 ? await attachSteering(optimizer, model, task, steering, seed) : null;
+  const hook = await attachSteering(optimizer, model, task, steering, seed);
   const times: number[] = [];
   try {
     await train(model, [task], recipe, { seed, optimizer, onStep: () => times.push(performance.now()) });
   } finally {
-    await hook?.close();
+    await hook.close();
     optimizer.dispose();
   }
   const madeBy = { seed, recipe, ...(terms.length > 0 ? { steering: terms } : {}) };
@@ -49,7 +49,7 @@ export async function fineTuneSteered(
     reference,
     gradientEvaluations: evaluations() / recipe.steps,
     stepMs: (times[times.length - 1]! - times[0]!) / Math.max(1, times.length - 1),
-    warnings: hook?.warnings ?? [],
+    warnings: hook.warnings,
   };
 }
 

@@ -3,6 +3,7 @@ import { type Attached, attach } from '../../hooks/tfjs/index.js';
 import { createGuard, type GuardConfigInput, resolveConfig } from '../guard/index.js';
 import type { Reference } from '../reference/index.js';
 import { TERMS } from '../steering/index.js';
+import { listProblems, MergeguardError } from '../tensors/index.js';
 import { imageTensor } from './image-tensor.js';
 import type { Task } from './task.js';
 import type { VisionTransformer } from './vision-transformer.js';
@@ -37,14 +38,20 @@ const ONLY_STEERING: GuardConfigInput = {
   functional: { enabled: false },
 };
 
+/** How the hook begins when a term does not act. A training that went on without it would pass for one with it. */
+const REFUSED =
+  /^(A steering term can not be followed|Steering terms can not be followed|A steering term does nothing)/;
+
 export interface SteeringHook {
   /** what the hook had to say of the terms so far, a sentence each */
   readonly warnings: readonly string[];
+  /** @throws MergeguardError where a term did not act */
   close(): Promise<void>;
 }
 
 /**
- * Attaches the hook to an optimiser, with nothing but steering on, beside a model that is at the base and has the task's head.
+ * Attaches the hook to an optimiser, with nothing but steering on, beside a model that is at the base and has the task's head. Without
+ * terms nothing is attached.
  * @throws MergeguardError for an unknown term or parameter, a strength out of range, references that do not fit
  */
 export async function attachSteering(
@@ -54,6 +61,9 @@ export async function attachSteering(
   { terms, references = [] }: Steering,
   seed: number,
 ): Promise<SteeringHook> {
+  if (terms.length === 0) {
+    return { warnings: [], close: async () => {} };
+  }
   const warnings: string[] = [];
   const names = terms.map(({ term }) => term);
   const needsActivations = TERMS.some(
@@ -89,7 +99,16 @@ export async function attachSteering(
   } finally {
     inputs?.dispose();
   }
-  return { warnings, close: () => attached.detach('done') };
+  return {
+    warnings,
+    close: async () => {
+      await attached.detach('done');
+      const refused = warnings.filter((warning) => REFUSED.test(warning));
+      if (refused.length > 0) {
+        throw new MergeguardError(listProblems(`${task.name} was not trained as it was to be:`, refused));
+      }
+    },
+  };
 }
 
 function steeringConfig(terms: readonly SteeredTerm[]): GuardConfigInput['steering'] {

@@ -18,21 +18,26 @@ const BLOCK = 12;
 /** Before the clock starts: kernels are compiled, terms have drawn what they keep. */
 const WARM_UP = 12;
 
+/** What is timed; heads are not trained first. */
+export interface Timed {
+  readonly task: Task;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  readonly steering: Steering;
+  /** of 12 steps each, for each of the two */
+  readonly blocks: number;
+}
+
 /**
  * How long a step takes plain and steered, measured alternately in one thread, so that both meet the same machine. Two trainings
- * of the same recipe go on beside each other.
- * @param blocks of 12 steps each, for each of the two
+ * of the same recipe go on beside each other. An average along the run is the steered one's alone, and is counted from the first step on.
  */
-export async function measureStepTimes(
-  base: NamedTensors,
-  task: Task,
-  recipe: Recipe,
-  seed: number,
-  steering: Steering,
-  blocks: number,
-): Promise<StepTimes> {
-  const plain = await SideBySide.begin(base, task, recipe, seed, null);
-  const steered = await SideBySide.begin(base, task, recipe, seed, steering);
+export async function measureStepTimes(base: NamedTensors, timed: Timed): Promise<StepTimes> {
+  const { steering, blocks } = timed;
+  const { averaging, ...recipe } = { ...timed.recipe, headSteps: 0 };
+  const plain = await SideBySide.begin(base, { ...timed, recipe, steering: { terms: [] } });
+  const whole = averaging ? { ...recipe, averaging: { ...averaging, from: 0 } } : recipe;
+  const steered = await SideBySide.begin(base, { ...timed, recipe: whole, steering });
   const times: { plain: number[]; steered: number[] } = { plain: [], steered: [] };
   try {
     for (let step = 0; step < WARM_UP; step++) {
@@ -68,24 +73,17 @@ class SideBySide {
     this.#close = close;
   }
 
-  /** @param steering null: plain, and no hook is attached */
-  static async begin(
-    base: NamedTensors,
-    task: Task,
-    recipe: Recipe,
-    seed: number,
-    steering: Steering | null,
-  ): Promise<SideBySide> {
+  static async begin(base: NamedTensors, { task, recipe, seed, steering }: Timed): Promise<SideBySide> {
     const model = new VisionTransformer(transformerShape(base), 0);
     setEncoder(model, base);
     model.addHead(task.name, task.classes, seed);
     const optimizer = tf.train.adam(recipe.learningRate);
-    const hook = steering && (await attachSteering(optimizer, model, task, steering, seed));
+    const hook = await attachSteering(optimizer, model, task, steering, seed);
     const training = await Training.begin(model, [task], recipe, { seed, optimizer });
     const [watched] = model.encoder().values();
     return new SideBySide(training, watched as tf.Tensor, async () => {
       training.dispose();
-      await hook?.close();
+      await hook.close();
       optimizer.dispose();
       model.dispose();
     });

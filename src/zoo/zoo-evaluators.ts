@@ -4,7 +4,7 @@ import { ThreadPool } from '../threads/index.js';
 import type { FineTuned } from './fine-tune-steered.js';
 import type { FineTuner } from './pool.js';
 import type { Steering } from './steering-hook.js';
-import type { StepTimes } from './step-cost.js';
+import type { StepTimes, Timed } from './step-cost.js';
 import type { Task } from './task.js';
 import { type Evaluation, type Recipe, type SampleEvaluations, summarise } from './train.js';
 import type { TaskSource } from './variant-tasks.js';
@@ -84,15 +84,8 @@ export class ZooEvaluators implements FineTuner {
   }
 
   /** Plain and steered steps side by side in one thread, see measureStepTimes; keep the other threads still. */
-  async stepTimes(
-    base: NamedTensors,
-    task: Task,
-    recipe: Recipe,
-    seed: number,
-    steering: Steering,
-    blocks: number,
-  ): Promise<StepTimes> {
-    const job: ZooJob = { kind: 'step times', base, task, recipe, seed, steering, blocks };
+  async stepTimes(base: NamedTensors, timed: Timed): Promise<StepTimes> {
+    const job: ZooJob = { kind: 'step times', base, timed };
     return (await this.#pool.run(job, { label: 'timing steps' })) as StepTimes;
   }
 

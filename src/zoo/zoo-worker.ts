@@ -5,7 +5,7 @@ import { serveThread } from '../threads/index.js';
 import { type FineTuned, fineTuneSteered } from './fine-tune-steered.js';
 import { fineTuneReference, setEncoder, setHead } from './pool.js';
 import type { Steering } from './steering-hook.js';
-import { measureStepTimes, type StepTimes } from './step-cost.js';
+import { measureStepTimes, type StepTimes, type Timed } from './step-cost.js';
 import { firstSamples, type Task } from './task.js';
 import { evaluateSamples, type Recipe, type SampleEvaluations } from './train.js';
 import { loadPoolTask, type TaskSource } from './variant-tasks.js';
@@ -36,10 +36,10 @@ export interface SteeredJob extends Omit<FineTuneJob, 'kind'> {
   readonly steering: Steering;
 }
 
-export interface StepTimesJob extends Omit<FineTuneJob, 'kind'> {
+export interface StepTimesJob {
   readonly kind: 'step times';
-  readonly steering: Steering;
-  readonly blocks: number;
+  readonly base: NamedTensors;
+  readonly timed: Timed;
 }
 
 /** `open` does nothing but start the thread and its backend. */
@@ -66,7 +66,7 @@ serveThread(async (job: ZooJob): Promise<ZooOutput> => {
     case 'fine-tune steered':
       return fineTuneSteered(modelFor(job.base), job.base, job.task, job.recipe, job.seed, job.steering);
     case 'step times':
-      return measureStepTimes(job.base, job.task, job.recipe, job.seed, job.steering, job.blocks);
+      return measureStepTimes(job.base, job.timed);
   }
 });
 

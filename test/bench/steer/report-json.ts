@@ -1,0 +1,119 @@
+import type { LiveFigures, LiveReport } from './analyse-live.js';
+import type { PoolsReport, VariantFigures } from './analyse-pools.js';
+
+type Nullable = number | null;
+
+/** The last line of `bench:steer --json`. Shares are shares, accuracies per cent, differences points; null where there is none. */
+export interface SteerJson {
+  /** of the shipped default: share of the pair gap closed against its compute-matched control */
+  readonly gapClosed: Nullable;
+  /** accuracy of its models alone against that of the control's, in points */
+  readonly singleDelta: Nullable;
+  /** step time over that of plain training */
+  readonly stepCost: Nullable;
+  /** by merge method */
+  readonly methods: Readonly<Record<string, MethodJson>>;
+}
+
+/** Raw accuracies of pairs in per cent. */
+export interface MethodJson {
+  /** plain training of the same steps */
+  readonly plain: Nullable;
+  /** the compute-matched control */
+  readonly matched: Nullable;
+  readonly steered: Nullable;
+  /** the control's models alone */
+  readonly single: Nullable;
+  /** the steered models alone */
+  readonly singleSteered: Nullable;
+  readonly gapClosed: Nullable;
+}
+
+/** @param id of the shipped default */
+export function reportJson(pools: PoolsReport | null, id: string): SteerJson {
+  const shipped = pools?.variants.find((variant) => variant.id === id);
+  if (!pools || !shipped) {
+    return { gapClosed: null, singleDelta: null, stepCost: null, methods: {} };
+  }
+  const { gapClosed, single } = shipped.againstMatched;
+  return {
+    gapClosed: gapClosed?.value ?? null,
+    singleDelta: inPoints(single.value),
+    stepCost: costOf(shipped),
+    methods: Object.fromEntries(pools.methods.map((method) => [method, methodJson(shipped, method)])),
+  };
+}
+
+/** All variants and all terms: what the full run's line has beside the default. */
+export function furtherJson(pools: PoolsReport | null, live: LiveReport | null): Record<string, unknown> {
+  return {
+    seeds: pools?.seeds ?? live?.seeds ?? [],
+    variants: pools?.variants.map(variantJson) ?? [],
+    live: live?.variants.map(liveJson) ?? [],
+  };
+}
+
+function methodJson({ plain, matched, steered, methods }: VariantFigures, method: string): MethodJson {
+  return {
+    plain: inPoints(plain.pairs[method]!.mean),
+    matched: inPoints(matched.pairs[method]!.mean),
+    steered: inPoints(steered.pairs[method]!.mean),
+    single: inPoints(matched.single.mean),
+    singleSteered: inPoints(steered.single.mean),
+    gapClosed: methods[method]!.gapClosed?.value ?? null,
+  };
+}
+
+function variantJson(variant: VariantFigures): Record<string, unknown> {
+  const { id, title, againstMatched: against, againstPlain, steered, matched, methods } = variant;
+  return {
+    id,
+    title,
+    controls: variant.controls,
+    gapClosed: against.gapClosed,
+    gapClosedOfPlain: againstPlain.gapClosed,
+    singleDelta: inPoints(against.single.value),
+    pairsDelta: inPoints(against.pairs.value),
+    allDelta: inPoints(against.all.value),
+    stepCost: costOf(variant),
+    gradientEvaluations: steered.gradientEvaluations,
+    steered: {
+      single: inPoints(steered.single.mean),
+      pairs: inPoints(steered.pairsMean.mean),
+      all: inPoints(steered.allMean.mean),
+    },
+    matched: {
+      single: inPoints(matched.single.mean),
+      pairs: inPoints(matched.pairsMean.mean),
+      all: inPoints(matched.allMean.mean),
+    },
+    methods: Object.fromEntries(Object.keys(methods).map((method) => [method, methodJson(variant, method)])),
+  };
+}
+
+function liveJson(figures: LiveFigures): Record<string, unknown> {
+  const { id, title, single, singleDelta, raw, rawDelta, lossClosed, referencesDelta } = figures;
+  const byMethod = (values: LiveFigures['raw']) =>
+    Object.fromEntries(Object.entries(values).map(([method, value]) => [method, inPoints(value.mean)]));
+  return {
+    id,
+    title,
+    single: inPoints(single.mean),
+    singleDelta: inPoints(singleDelta.mean),
+    raw: byMethod(raw),
+    rawDelta: byMethod(rawDelta),
+    lossClosed,
+    referencesDelta: inPoints(referencesDelta.mean),
+    gradientEvaluations: figures.gradientEvaluations,
+    stepCost: figures.stepCost?.ratio ?? null,
+  };
+}
+
+/** Where nothing is done in a step there is nothing to time: it costs what plain training does. */
+function costOf({ stepCost }: VariantFigures): number {
+  return stepCost?.ratio ?? 1;
+}
+
+function inPoints(fraction: Nullable): Nullable {
+  return fraction === null ? null : 100 * fraction;
+}
