@@ -61,6 +61,7 @@ async function openMergeProbe({
   return MergeProbe.open({ variables, nonTrainable, shared, heads, calibration }, references, {
     merges: [...merges.values()],
     samples: mergeProbe.samples,
+    coefficients: mergeProbe.coefficients,
     base,
     tensors: shared.map((tensor) => {
       const watched = statistics.layout.tensors.indexOf(tensor);

@@ -12,6 +12,8 @@ export interface MergeProbeOptions {
   readonly merges: readonly ConfiguredMerge[];
   /** samples of each task at most */
   readonly samples: number;
+  /** factors on the merged task vector to evaluate at; 1 is always among them */
+  readonly coefficients: readonly number[];
   /** by canonical name */
   readonly base: NamedTensors;
   /** every shared tensor */
@@ -41,7 +43,7 @@ export class MergeProbe implements Pieces {
     live: ProbedTask,
     references: readonly ReferenceTask[],
     limits: ReadonlyMap<string, string>,
-    { merges, tensors }: MergeProbeOptions,
+    { merges, coefficients, tensors }: MergeProbeOptions,
   ) {
     this.limits = limits;
     this.#live = live.samples;
@@ -50,6 +52,7 @@ export class MergeProbe implements Pieces {
     const pairs = references.flatMap((reference) => merges.map((merge) => ({ reference, merge })));
     const groups = groupsOf(tensors);
     const pool = this.#pool;
+    const others = [...new Set(coefficients)].filter((coefficient) => coefficient !== 1);
     this.#pairs = pairs.length;
     this.#open = (pair) =>
       new PairProbe({
@@ -57,6 +60,7 @@ export class MergeProbe implements Pieces {
         live,
         groups,
         pool,
+        others,
         ...pairs[pair],
         onResult: (result) => this.#onResult(result),
       });

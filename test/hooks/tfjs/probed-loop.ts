@@ -76,11 +76,12 @@ export function probedByHand(
   reference: Reference,
   method: string,
   samples: { readonly live: HeldOut; readonly reference: HeldOut },
+  coefficient = 1,
 ) {
   const head = reference.head?.get('head.weight');
   const ownHead = head ? transposed(head.data, 12, head.shape[0]) : live.head;
   const tau = mergeMethod(method).merge([tauOf(live, base), reference.tau], canonical(base));
-  const merged = moved(base, tau);
+  const merged = moved(base, tau, coefficient);
   const ask = (weights: Weights, own: Weights['head'], { rows, labels }: HeldOut) =>
     answersOf({ ...weights, head: own }, rows, labels);
   return {
@@ -111,12 +112,12 @@ function tauOf(live: Weights, base: Weights): NamedTensors {
   return taskVector(canonical(base), canonical(live));
 }
 
-function moved(base: Weights, tau: NamedTensors): Weights {
+function moved(base: Weights, tau: NamedTensors, coefficient = 1): Weights {
   const [kernel, bias] = [tau.get('hidden.weight')!.data, tau.get('hidden.bias')!.data];
   return {
     head: base.head,
-    hidden: base.hidden.map((row, i) => row.map((value, j) => value + kernel[j * 6 + i])),
-    bias: base.bias.map((value, j) => value + bias[j]),
+    hidden: base.hidden.map((row, i) => row.map((value, j) => value + coefficient * kernel[j * 6 + i])),
+    bias: base.bias.map((value, j) => value + coefficient * bias[j]),
   };
 }
 

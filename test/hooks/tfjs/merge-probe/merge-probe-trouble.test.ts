@@ -40,9 +40,11 @@ describe('a live model with LoRA adapters', () => {
     const full = await probes(dense, move);
     expect(adapted).toHaveLength(4);
     adapted.forEach((probe, p) => {
-      const { loss, lossStandardError, tasks, ...exact } = probe;
+      const { loss, lossStandardError, tasks, best, ...exact } = probe;
       expect(full[p]).toMatchObject(exact);
       expect(full[p].loss).toBeCloseTo(loss, 4);
+      expect(full[p].best!.coefficient).toBe(best!.coefficient);
+      expect(full[p].best!.loss).toBeCloseTo(best!.loss, 4);
       expect(full[p].tasks!.live.ownLoss).toBeCloseTo(tasks!.live.ownLoss!, 4);
       expect(full[p].tasks!.reference.ownLoss).toBeCloseTo(tasks!.reference.ownLoss!, 4);
     });
@@ -195,6 +197,9 @@ describe('where something goes wrong', () => {
     expect(elementCount(tensor.shape)).toBe(data.length);
     const merged = values.map((value, i) => Math.fround(value + Math.fround(data[i] / 2)));
     expect(seen).toContainEqual(merged);
+    const isScaled = (bias: readonly number[]) =>
+      bias.every((value, i) => Math.abs(value - (values[i] + (1.25 * data[i]) / 2)) < 1e-6);
+    expect(seen.some(isScaled)).toBe(true);
     expect([...bias.dataSync()]).toEqual(values);
     tf.dispose([bias, batch.inputs]);
   });

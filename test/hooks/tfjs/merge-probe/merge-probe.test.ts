@@ -110,6 +110,48 @@ describe('the merge probe', () => {
     expect(names.lastIndexOf('probe')).toBeLessThan(names.lastIndexOf('tick'));
   });
 
+  it('tells which coefficient gives the lowest loss, and stays what it is at 1', async () => {
+    const base = weightsOf(model);
+    const methods = ['weight_avg', 'task_arithmetic@2', 'ties'];
+    const coefficients = [0.25, 0.8, 1.25];
+    const { probes } = await trained({ config: { ...PROBED, mergeProbe: { methods, coefficients } } });
+    const live = weightsOf(model);
+    const last = lastProbes(probes);
+    const chosen = new Set<number>();
+    for (const method of methods) {
+      references.forEach((reference, r) => {
+        const of = { live: samples, reference: heldOut(100 + r, 40) };
+        const at = (coefficient: number) =>
+          numbersByHand(probedByHand(live, base, reference, method, of, coefficient));
+        const found = [1, ...coefficients].map((coefficient) => ({ coefficient, ...at(coefficient) }));
+        const wanted = found.toSorted((a, b) => a.loss - b.loss)[0];
+        const probe = last.get(`${method} ${reference.name}`)!;
+        expectNumbers(probe, at(1));
+        expect(probe.best!.coefficient).toBe(wanted.coefficient);
+        expect(probe.best!.accuracy).toBeCloseTo(wanted.accuracy, 12);
+        expect(probe.best!.loss).toBeCloseTo(wanted.loss, 4);
+        expect(probe.best!.standardError).toBeGreaterThan(0);
+        expect(eventSchema.parse(JSON.parse(JSON.stringify(probe)))).toEqual(probe);
+        chosen.add(wanted.coefficient);
+      });
+    }
+    expect(chosen.size).toBeGreaterThan(1);
+  });
+
+  it('looks at three coefficients unless it is told others', async () => {
+    const { probes } = await trained({ config: { ...PROBED, mergeProbe: {} } }, 3);
+    for (const { best, loss } of probes) {
+      expect([0.8, 1, 1.25]).toContain(best!.coefficient);
+      expect(best!.loss).toBeLessThanOrEqual(loss);
+    }
+  });
+
+  it.each([[[]], [[1]], [[1, 1]]])('tells no best one where it is to look at %j', async (coefficients) => {
+    const { probes } = await trained({ config: { ...PROBED, mergeProbe: { coefficients } } }, 3);
+    expect(probes.length).toBeGreaterThan(0);
+    expect(probes.every(({ best }) => best === undefined)).toBe(true);
+  });
+
   it('while training goes on is of the step at which its weights were taken, live head included', async () => {
     const base = weightsOf(model);
     const atSteps: ReturnType<typeof weightsOf>[] = [];

@@ -57,6 +57,7 @@ async function pairOf(id: string, size: number) {
     merge: mergeMethod(id),
     groups: groupsOf(tensors, size),
     pool,
+    others: [1.3, 0.5],
     onResult: (result) => results.push(result),
   });
   return { model, pair, results, base, reference, samples };
@@ -89,6 +90,14 @@ describe.each(['wasm', 'cpu'] as const)('a pair on %s', (backend) => {
         expect(results[0].accuracy).toBeCloseTo(expected.accuracy, 12);
         expect(results[0].normalised).toBeCloseTo(expected.normalised, 12);
         expect(results[0].loss).toBeCloseTo(expected.loss, 4);
+        const found = [1, 1.3, 0.5].map((coefficient) => ({
+          coefficient,
+          ...numbersByHand(probedByHand(live, base, reference, id, of, coefficient)),
+        }));
+        const best = found.toSorted((a, b) => a.loss - b.loss)[0];
+        expect(results[0].best!.coefficient).toBe(best.coefficient);
+        expect(results[0].best!.accuracy).toBeCloseTo(best.accuracy, 12);
+        expect(results[0].best!.loss).toBeCloseTo(best.loss, 4);
         pair.dispose();
         model.dispose();
       }
