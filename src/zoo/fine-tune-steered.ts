@@ -34,23 +34,26 @@ export async function fineTuneSteered(
   model.addHead(task.name, task.classes, seed);
   const optimizer = tf.train.adam(recipe.learningRate);
   const evaluations = countGradients(optimizer);
-  const hook = await attachSteering(optimizer, model, task, steering, seed);
-  const times: number[] = [];
   try {
-    await train(model, [task], recipe, { seed, optimizer, onStep: () => times.push(performance.now()) });
+    const hook = await attachSteering(optimizer, model, task, steering, seed);
+    const times: number[] = [];
+    try {
+      await train(model, [task], recipe, { seed, optimizer, onStep: () => times.push(performance.now()) });
+    } finally {
+      await hook.close();
+    }
+    hook.check();
+    const madeBy = { seed, recipe, ...(terms.length > 0 ? { steering: terms } : {}) };
+    return {
+      reference: await referenceOf(model, base, task, madeBy),
+      gradientEvaluations: evaluations() / recipe.steps,
+      stepMs: (times[times.length - 1]! - times[0]!) / Math.max(1, times.length - 1),
+      warnings: hook.warnings,
+    };
   } finally {
-    await hook.close();
     optimizer.dispose();
+    model.removeHead(task.name);
   }
-  const madeBy = { seed, recipe, ...(terms.length > 0 ? { steering: terms } : {}) };
-  const reference = await referenceOf(model, base, task, madeBy);
-  model.removeHead(task.name);
-  return {
-    reference,
-    gradientEvaluations: evaluations() / recipe.steps,
-    stepMs: (times[times.length - 1]! - times[0]!) / Math.max(1, times.length - 1),
-    warnings: hook.warnings,
-  };
 }
 
 /** How often gradients have been computed from now on. What wraps the optimiser later is counted too. */

@@ -45,7 +45,8 @@ const REFUSED =
 export interface SteeringHook {
   /** what the hook had to say of the terms so far, a sentence each */
   readonly warnings: readonly string[];
-  /** @throws MergeguardError where a term did not act */
+  /** After the training. @throws MergeguardError where a term did not act */
+  check(): void;
   close(): Promise<void>;
 }
 
@@ -62,7 +63,7 @@ export async function attachSteering(
   seed: number,
 ): Promise<SteeringHook> {
   if (terms.length === 0) {
-    return { warnings: [], close: async () => {} };
+    return { warnings: [], check: () => {}, close: async () => {} };
   }
   const warnings: string[] = [];
   const names = terms.map(({ term }) => term);
@@ -101,13 +102,13 @@ export async function attachSteering(
   }
   return {
     warnings,
-    close: async () => {
-      await attached.detach('done');
+    check: () => {
       const refused = warnings.filter((warning) => REFUSED.test(warning));
       if (refused.length > 0) {
         throw new MergeguardError(listProblems(`${task.name} was not trained as it was to be:`, refused));
       }
     },
+    close: () => attached.detach('done'),
   };
 }
 
