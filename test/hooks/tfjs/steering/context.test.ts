@@ -143,9 +143,9 @@ describe('terms that ask for it', () => {
     for (const steering of [ASKING, ASKING, {}]) {
       const model = new SmallModel();
       const references = await referencesFor(model.weights, undefined, undefined, [6]);
-      const before = tf.memory().numTensors;
       const { config, ...options } = steeredBy(steering, model.weights);
       const optimizer = tf.train.sgd(RATE);
+      const before = tf.memory().numTensors;
       const guard = await attach(optimizer, {
         ...options,
         references,
