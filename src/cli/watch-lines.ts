@@ -26,14 +26,18 @@ export function eventLine(event: GuardEvent): string | null {
 
 export function probeLine(probe: ProbeEvent): string {
   const within = (error: number) => `± ${(100 * error).toFixed(1)}`;
-  const { normalised, normalisedStandardError: error } = probe;
+  const { normalised, normalisedStandardError: error, best } = probe;
   const kept =
     normalised === null
       ? ''
       : `, ${percent(normalised)}${typeof error === 'number' ? ` ${within(error)}` : ''} normalised`;
   const truth = `accuracy ${percent(probe.accuracy)} ${within(probe.standardError)}${kept}`;
   const what = `${plain(probe.method)} with ${plain(probe.reference)}`;
-  return `probe    step ${probe.step}  ${what}: ${truth} on ${probe.samples} samples`;
+  const scaled =
+    best === undefined || best.coefficient === 1
+      ? ''
+      : `; best with its task vector times ${best.coefficient}: ${percent(best.accuracy)}`;
+  return `probe    step ${probe.step}  ${what}: ${truth} on ${probe.samples} samples${scaled}`;
 }
 
 function tickLine(tick: TickEvent): string {

@@ -55,6 +55,11 @@ function explainProbe(probe) {
   const normalised = probe.normalised === null ? '' : `${percent(probe.normalised)}${paired} normalised, `;
   const rest = `${normalised}${probe.samples} samples, loss ${short(probe.loss)}`;
   const parts = [make('p', {}, `Merge probe at step ${probe.step}: ${truth}, ${rest}.`)];
+  if (probe.best && probe.best.coefficient !== 1) {
+    const { coefficient, accuracy, standardError, loss } = probe.best;
+    const found = `${percent(accuracy)} ${within(standardError)}, loss ${short(loss)}`;
+    parts.push(make('p', {}, `Best with its task vector times ${coefficient}: ${found}.`));
+  }
   if (probe.tasks) {
     const { live, reference } = probe.tasks;
     const items = [

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, pad, plain, sparkline } from '../../src/cli/text.js';
-import { eventLine, jsonLine } from '../../src/cli/watch-lines.js';
+import { eventLine, jsonLine, probeLine } from '../../src/cli/watch-lines.js';
 import { EMPTY, reduce, render, type WatchState } from '../../src/cli/watch-view.js';
-import type { AlertEvent, GuardEvent } from '../../src/guard/events.js';
+import type { AlertEvent, GuardEvent, ProbeEvent } from '../../src/guard/events.js';
 import { sampleEvents } from '../dashboard/sample-events.js';
 
 const ESCAPE = '\u001b';
@@ -181,7 +181,8 @@ describe('text', () => {
 
 describe('lines for a log', () => {
   it('says each kind of event but progress in one line', () => {
-    const lines = new Map(sampleEvents().map((event) => [event.event, eventLine(event)]));
+    const events = sampleEvents();
+    const lines = new Map(events.map((event) => [event.event, eventLine(event)]));
     expect(lines.get('progress')).toBeNull();
     expect(lines.get('hello')).toBe(
       'run      kannada-7 on wasm, references mnist, notmnist, omniglot-korean, omniglot-greek',
@@ -189,9 +190,12 @@ describe('lines for a log', () => {
     expect(lines.get('tick')).toMatch(
       /^tick {5}step 396 {2}mnist: weight_avg 86\.9 %, .* \| overhead 1\.6 %$/,
     );
-    expect(lines.get('probe')).toBe(
-      'probe    step 300  ties with mnist: accuracy 86.1 % ± 3.1, 90.2 % ± 1.4 normalised on 128 samples',
-    );
+    const line =
+      'probe    step 300  ties with mnist: accuracy 86.1 % ± 3.1, 90.2 % ± 1.4 normalised on 128 samples';
+    expect(lines.get('probe')).toBe(`${line}; best with its task vector times 0.8: 88.2 %`);
+    const probe = events.find(({ event }) => event === 'probe') as ProbeEvent;
+    expect(probeLine({ ...probe, best: { ...probe.best!, coefficient: 1 } })).toBe(line);
+    expect(probeLine({ ...probe, best: undefined })).toBe(line);
     expect(lines.get('end')).toBe('end      step 396  done');
   });
 });

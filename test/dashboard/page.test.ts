@@ -103,6 +103,7 @@ describe('the page', { timeout: 30_000 }, () => {
     expect(probed).toContain(
       'Merge probe at step 300: 86.1 % ± 3.1 (standard error), 90.2 % ± 1.4 normalised',
     );
+    expect(probed).toContain('Best with its task vector times 0.8: 88.2 % ± 2.8, loss 0.45.');
     expect(probed).toContain('live task: 84.4 % of 64 samples, its own model 96.9 %; loss 0.61 against 0.11');
     expect(probed).toContain('mnist: 87.8 % of 64 samples, its own model 95.3 %');
 

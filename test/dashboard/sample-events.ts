@@ -250,6 +250,7 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
           live: { accuracy: 0.844, loss: 0.61, ownAccuracy: 0.969, ownLoss: 0.11, samples: 64 },
           reference: { accuracy: 0.878, loss: 0.43, ownAccuracy: 0.953, ownLoss: 0.15, samples: 64 },
         },
+        best: { coefficient: 0.8, accuracy: 0.882, loss: 0.45, standardError: 0.028 },
       } as const;
       events.push({ event: 'probe', ...common, ...probe, standardError: 0.031, samples: 128 });
     }
