@@ -67,12 +67,19 @@ export {
 } from './guard/index.js';
 export {
   applyTau,
+  COEFFICIENT_GRID,
+  type CoefficientOptions,
+  type CoefficientSearch,
   type ConfiguredMerge,
   configureMerge,
   MERGE_METHODS,
   type MergeMethod,
+  type MergeOutcome,
   mergekitConfig,
   mergeMethod,
+  type NoOutcome,
+  searchCoefficient,
+  type Tried,
 } from './merging/index.js';
 export { computePairMetrics, METRICS, type Metric, type PairStatistics } from './metrics/index.js';
 export {
