@@ -1,7 +1,7 @@
 import { mean } from '../../../src/fingerprint/statistics.js';
 import { type OverSeeds, overSeeds } from '../common/over-seeds.js';
 import { type Interval, intervalOf, resampledTasks } from '../common/task-bootstrap.js';
-import { allMean, onceEach, pairMean, singleMean, singleOfPairsMean, type TaskCounts } from './pool-means.js';
+import { allMean, onceEach, pairMean, singleMean, type TaskCounts } from './pool-means.js';
 import type { PoolResult } from './steer-table.js';
 
 /** The two pools of one seed that are compared. */
@@ -46,9 +46,7 @@ export function gapFigures(
       meanOver(some, ({ steered, control }) => minus(of(steered, counts), of(control, counts)));
   const pairs = difference((result, counts) => pairMean(result, methods, counts));
   const gap: Statistic = (some, counts) =>
-    meanOver(some, ({ control }) =>
-      minus(singleOfPairsMean(control, counts), pairMean(control, methods, counts)),
-    );
+    meanOver(some, ({ control }) => minus(singleMean(control, counts), pairMean(control, methods, counts)));
   const closed: Statistic = (some, counts) => {
     const whole = gap(some, counts);
     const made = pairs(some, counts);

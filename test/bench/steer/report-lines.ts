@@ -34,8 +34,9 @@ export function poolLines(report: PoolsReport): string[] {
       }),
     );
   return [
-    `Whole pools of ${tasks.length} tasks, ${seedsText(seeds)}. Raw accuracy on test images, per cent; every merge at the coefficient that is best`,
-    `on calibration samples. "pairs" is the mean over ${headline.join(', ')}; "gradients" is gradient evaluations a step.`,
+    `Whole pools of ${tasks.length} tasks, ${seedsText(seeds)}.`,
+    'Raw accuracy on test images, per cent; every merge at the coefficient that is best on calibration samples.',
+    `"pairs" is the mean over ${headline.join(', ')}; "gradients" is gradient evaluations a step.`,
     '',
     ...columnTables(
       'merged pairs',
@@ -67,7 +68,8 @@ export function poolLines(report: PoolsReport): string[] {
       COLUMNS,
     ),
     '',
-    `Against plain training with as many gradient evaluations, whose step size is the best on calibration samples; intervals: ${TASKS_DRAWN}.`,
+    'Against plain training with as many gradient evaluations, whose step size is the best on calibration samples;',
+    `intervals: ${TASKS_DRAWN}.`,
     ...variants.flatMap(({ title, controls }) => {
       const known = [...new Set(controls)];
       return known.length === 0 ? [] : [`  ${title}: ${known.join('; ')}`];
