@@ -1,5 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import type { LossGradients, SteeredTensor, SteeringContext } from '../../src/steering/index.js';
+import type {
+  LossGradients,
+  SteeredTensor,
+  SteeringContext,
+  SteeringReference,
+} from '../../src/steering/index.js';
 import { Random } from '../../src/tensors/random.js';
 
 /** A live model at random weights beside a base: tensors that a term steers, and a head that none may touch. */
@@ -48,12 +53,43 @@ export function makeModel(stored: readonly Stored[] = STORED, seed = 1): Model {
   return { tensors, base, head, variables, dispose: () => tf.dispose([...variables, ...base]) };
 }
 
+type Subspaces = SteeringReference['rightSubspaces'];
+
+/** A reference with what it is given of; arrays run along the steered tensors, null where it has none of one. */
+export function referenceOf(
+  model: Model,
+  parts: {
+    subspaces?: Subspaces;
+    taus?: readonly (tf.Tensor | null)[];
+    gradients?: readonly (tf.Tensor | null)[];
+    inputs?: tf.Tensor;
+  } = {},
+): SteeringReference {
+  const of = (given: readonly (tf.Tensor | null)[] | undefined) => (tensor: SteeredTensor) =>
+    given?.[model.tensors.findIndex(({ name }) => name === tensor.name)]?.clone() ?? null;
+  return {
+    name: 'reference',
+    rightSubspaces: parts.subspaces ?? new Map(),
+    tau: of(parts.taus),
+    gradient: of(parts.gradients),
+    inputs: parts.inputs ?? null,
+  };
+}
+
 export function contextOf(
   model: Model,
-  options: { subspaces?: SteeringContext['rightSubspaces']; seed?: number } = {},
+  options: Partial<Pick<SteeringContext, 'references' | 'activations'>> & { seed?: number } = {},
 ): SteeringContext {
-  const { subspaces = [], seed = 0 } = options;
-  return { tensors: model.tensors, rightSubspaces: subspaces, random: new Random('jitter', seed) };
+  const { references = [], activations = null, seed = 0 } = options;
+  return { tensors: model.tensors, references, activations, random: new Random('jitter', seed) };
+}
+
+/** Random tensors of the shapes of the steered ones; the caller's. */
+export function likeTensors(model: Model, seed: string, deviation = 0.1): tf.Tensor[] {
+  const random = new Random(seed);
+  return model.tensors.map(({ variable: { shape, size } }) =>
+    tf.tensor(random.normals(size, deviation), shape),
+  );
 }
 
 /** Gradients as a hook takes them. */

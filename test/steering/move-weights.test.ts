@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import { atScale, type SteeredTensor } from '../../src/steering/index.js';
+import { upTheGradient } from '../../src/steering/move-weights.js';
 import { bitsOf, largestDifference, type Model, makeModel, valuesOf } from './model.js';
 
 beforeAll(async () => {
@@ -112,5 +113,43 @@ describe('atScale', () => {
     atScale(model.tensors, 0, () => expect(copy.dataSync()).toEqual(before));
     expect(copy.dataSync()).toEqual(before);
     copy.dispose();
+  });
+});
+
+describe('upTheGradient', () => {
+  it.each([
+    { adaptive: false, radius: 0.3 },
+    { adaptive: true, radius: 2 },
+    { adaptive: false, radius: -0.3 },
+  ])('moves all steered weights by the radius together, $adaptive $radius', ({ adaptive, radius }) => {
+    const live = valuesOf(model.variables);
+    const gradients = Object.fromEntries(
+      model.variables.map((variable) => [variable.name, tf.tidy(() => tf.sin(tf.mul(variable, 9)))]),
+    );
+    const g = model.variables.map(({ name }) => gradients[name].dataSync());
+    const seen = upTheGradient(model.tensors, gradients, { radius, adaptive }, () =>
+      valuesOf(model.variables),
+    );
+    const weight = (v: number, i: number) => (adaptive ? Math.abs(live[v][i]) + 0.01 : 1);
+    const norm = Math.hypot(...model.tensors.flatMap((_, v) => [...g[v]].map((x, i) => weight(v, i) * x)));
+    model.tensors.forEach((_, v) => {
+      const wanted = [...live[v]].map((w, i) => w + (radius * weight(v, i) ** 2 * g[v][i]) / norm);
+      expect(largestDifference(seen[v], wanted)).toBeLessThan(1e-5);
+    });
+    expect(seen.at(-1)).toEqual(live.at(-1));
+    tf.dispose(gradients);
+  });
+
+  it('stays where every gradient is zero or missing', () => {
+    const before = bitsOf(model.variables);
+    const { variable } = model.tensors[0];
+    const zero = { [variable.name]: tf.zerosLike(variable) };
+    for (const gradients of [zero, {}]) {
+      const inside = upTheGradient(model.tensors, gradients, { radius: 1, adaptive: false }, () =>
+        bitsOf(model.variables),
+      );
+      expect(inside).toEqual(before);
+    }
+    tf.dispose(zero);
   });
 });

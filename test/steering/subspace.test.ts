@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
-import type { GradientTerm, SteeringContext } from '../../src/steering/index.js';
+import type { GradientTerm, SteeringReference } from '../../src/steering/index.js';
 import { subspace } from '../../src/steering/subspace.js';
 import { Random } from '../../src/tensors/random.js';
-import { bitsOf, contextOf, largestDifference, type Model, makeModel, STORED } from './model.js';
+import { bitsOf, contextOf, largestDifference, type Model, makeModel, referenceOf, STORED } from './model.js';
 
-type Subspaces = SteeringContext['rightSubspaces'];
+type Subspaces = readonly SteeringReference['rightSubspaces'][];
 
 beforeAll(async () => {
   await openBackend('wasm');
@@ -75,16 +75,26 @@ function penalty(weights: tf.Tensor, index: number, references: Subspaces, mode:
 }
 
 function start(options: Record<string, unknown>, references: Subspaces): GradientTerm {
-  return subspace.start(options, contextOf(model, { subspaces: references })) as GradientTerm;
+  return subspace.start(options, contextOf(model, { references: holding(references) })) as GradientTerm;
+}
+
+function holding(references: Subspaces): SteeringReference[] {
+  return references.map((subspaces) => referenceOf(model, { subspaces }));
+}
+
+/** What it adds at a strength, whatever the gradients are. */
+function additionsOf(term: GradientTerm, strength: number): tf.NamedTensorMap {
+  const gradients = Object.fromEntries(model.variables.map((variable) => [variable.name, variable]));
+  return term.additions(gradients, strength);
 }
 
 describe('the gradient', () => {
   it.each(['avoid', 'encourage'])('of %s is that of the penalty', (mode) => {
     const references = subspaces();
     const strength = 0.7;
-    const term = start({ strength, mode }, references);
+    const term = start({ mode }, references);
     tf.tidy(() => {
-      const additions = term.additions();
+      const additions = additionsOf(term, strength);
       expect(term.leavesOut).toBeNull();
       expect(Object.keys(additions)).toEqual(model.tensors.slice(0, 2).map(({ variable }) => variable.name));
       for (const index of [0, 1]) {
@@ -105,7 +115,7 @@ describe('the gradient', () => {
   it('is zero at the base and at strength 0', () => {
     const off = start({}, subspaces());
     tf.tidy(() => {
-      for (const added of Object.values(off.additions())) {
+      for (const added of Object.values(additionsOf(off, 0))) {
         expect(largestDifference(added.dataSync(), new Float32Array(added.size))).toBe(0);
       }
     });
@@ -113,9 +123,9 @@ describe('the gradient', () => {
     model.tensors.forEach(({ variable }, index) => {
       variable.assign(model.base[index]);
     });
-    const term = start({ strength: 1, mode: 'encourage' }, subspaces());
+    const term = start({ mode: 'encourage' }, subspaces());
     tf.tidy(() => {
-      for (const added of Object.values(term.additions())) {
+      for (const added of Object.values(additionsOf(term, 1))) {
         expect(largestDifference(added.dataSync(), new Float32Array(added.size))).toBe(0);
       }
     });
@@ -124,24 +134,24 @@ describe('the gradient', () => {
 
   it('leaves the weights, and tensors without a subspace, alone', () => {
     const before = bitsOf(model.variables);
-    const term = start({ strength: 1 }, [new Map(), new Map([['norm.weight', orthonormal(7, 1, 'n')]])]);
-    expect(tf.tidy(() => Object.keys(term.additions()))).toEqual([]);
+    const term = start({}, [new Map(), new Map([['norm.weight', orthonormal(7, 1, 'n')]])]);
+    expect(tf.tidy(() => Object.keys(additionsOf(term, 1)))).toEqual([]);
     term.dispose();
     expect(bitsOf(model.variables)).toEqual(before);
   });
 
   it('leaves matrices out of which a factor is trained, and says so', () => {
-    const context = contextOf(model, { subspaces: subspaces() });
+    const context = contextOf(model, { references: holding(subspaces()) });
     const adapted = (count: number) => ({
       ...context,
       tensors: context.tensors.map((tensor, index) => ({ ...tensor, isFactor: index < count })),
     });
-    const term = subspace.start({ strength: 1 }, adapted(1)) as GradientTerm;
+    const term = subspace.start({}, adapted(1)) as GradientTerm;
     expect(term.leavesOut).toBe('subspace does not act on matrices with a LoRA adapter (up.weight)');
-    const names = tf.tidy(() => Object.keys(term.additions()));
+    const names = tf.tidy(() => Object.keys(additionsOf(term, 1)));
     expect(names).toEqual([model.tensors[1].variable.name]);
     term.dispose();
-    expect(() => subspace.start({ strength: 1 }, adapted(2))).toThrow(
+    expect(() => subspace.start({}, adapted(2))).toThrow(
       'a LoRA adapter (up.weight and 1 more), and there is no other; scale_jitter acts on them',
     );
   });
@@ -149,11 +159,11 @@ describe('the gradient', () => {
   it('keeps its subspaces beyond the scope that it was started in', () => {
     const started: GradientTerm[] = [];
     tf.tidy(() => {
-      started.push(start({ strength: 1 }, subspaces()));
+      started.push(start({}, subspaces()));
     });
     const [term] = started;
     tf.tidy(() => {
-      expect(Object.keys(term.additions())).toHaveLength(2);
+      expect(Object.keys(additionsOf(term, 1))).toHaveLength(2);
     });
     term.dispose();
   });
@@ -174,10 +184,10 @@ describe('steps of SGD', () => {
   it.each(['avoid', 'encourage'])('%s moves tau as it says', (mode) => {
     const reference = subspaces().slice(0, 1);
     const before = inAndOut(reference);
-    const term = start({ strength, mode }, reference);
+    const term = start({ mode }, reference);
     const optimizer = tf.train.sgd(rate);
     for (let step = 0; step < steps; step++) {
-      const additions = tf.tidy(() => term.additions());
+      const additions = tf.tidy(() => additionsOf(term, strength));
       optimizer.applyGradients(additions);
       tf.dispose(additions);
     }
