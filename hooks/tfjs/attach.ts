@@ -79,7 +79,8 @@ export interface Attached {
    * For a loop that calls `tf.variableGrads` itself: runs this computation of its gradients with the weights where steering
    * terms of the form `in_place` want them on this step, and puts them back bit for bit before it returns:
    * `const { value, grads } = guard.steered(() => tf.variableGrads(loss))`, then `optimizer.applyGradients(grads)`.
-   * Where the gradients there are not finite, it is run once more at the live weights. Terms that add a second evaluation
+   * Where the gradients there are not finite, it is run once more at the live weights (on webgpu and webgl, which would have to be
+   * waited for, the gradients are zeros instead). Terms that add a second evaluation
    * need `optimizer.minimize` or `computeGradients`, and say so in an alert.
    * @param compute synchronous; draws its random numbers from Math.random, if any. May be run twice
    * @returns the loss and the gradients to train with, the caller's to dispose

@@ -18,11 +18,11 @@ export function leaveNoTrace<Result>(
     return body(watchInto(kept));
   } finally {
     before.restore();
-    disposeKept(kept);
+    tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
   }
 }
 
-/** A watch that adds what functions keep to `kept`; for `disposeKept`, once their gradients are taken. */
+/** A watch that adds what functions keep to `kept`, and what a tape does, which is disposed when the gradients are taken. */
 export function watchInto(kept: tf.Tensor[]): Watch {
   return (compute) => {
     // Tensors that tf.keep saves from their scope are still listed in it; a tape's own are gone after the
@@ -33,10 +33,6 @@ export function watchInto(kept: tf.Tensor[]): Watch {
     kept.push(...scope.track.slice(before).filter((tensor) => tensor.kept && tensor !== result));
     return result;
   };
-}
-
-export function disposeKept(kept: readonly tf.Tensor[]): void {
-  tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
 }
 
 /** What variables hold now, to be given back to them bit by bit: end it by `restore` or `dispose`. */

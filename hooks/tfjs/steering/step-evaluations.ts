@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { LossGradients } from '../../../src/steering/index.js';
-import { disposeKept, leaveNoTrace, Snapshot, watchInto } from '../leave-no-trace.js';
+import { leaveNoTrace, Snapshot, watchInto } from '../leave-no-trace.js';
 import { SameDraws } from './same-draws.js';
 
 /** One call of `computeGradients`, as it comes to the terms. */
@@ -72,14 +72,13 @@ export class StepEvaluations {
     return () => this.#draws.run(() => watch(loss));
   }
 
-  /** No more of them: disposes what all but one have kept. */
+  /** No more of them: disposes what all but one have kept, and would each keep. What only one made (a constant for later) stays. */
   end(): void {
-    const left = this.#options.plainFirst ? 0 : this.#kept.length - 1;
-    this.#kept.forEach((kept, index) => {
-      if (index !== left) {
-        disposeKept(kept);
-      }
-    });
+    const kept = this.#kept.map((tensors) => tensors.filter(({ isDisposed }) => !isDisposed));
+    const left = (this.#options.plainFirst ? kept.shift() : kept.pop()) ?? [];
+    for (const tensors of kept) {
+      tf.dispose(tensors.slice(Math.max(0, tensors.length - left.length)));
+    }
   }
 }
 

@@ -159,3 +159,34 @@ describe('a loss that is not the same between evaluations', () => {
     expect((await alertsOf({ scale_jitter: { strength: 1 } }, drawing)).titles).toEqual([]);
   });
 });
+
+describe('what a loss function keeps', () => {
+  it('is left once, and a constant that it makes on its first call stays', async () => {
+    const model = new SmallModel();
+    const optimizer = tf.train.sgd(RATE);
+    const steering = { sharpness: { strength: 1, radius: 0.1 }, scale_jitter: { strength: 1 } };
+    const guard = await attach(optimizer, steeredBy(steering, model.weights));
+    const log = eventLog(guard);
+    let constant: tf.Tensor | null = null;
+    let last: tf.Tensor | null = null;
+    const loss = () => {
+      constant ??= tf.keep(tf.scalar(2));
+      const value = tf.mul(model.loss(), constant) as tf.Scalar;
+      last = tf.keep(value.clone());
+      return value;
+    };
+    const tensors: number[] = [];
+    for (let step = 0; step < 6; step++) {
+      await minimize(optimizer, model, loss);
+      expect(last!.isDisposed).toBe(false);
+      tensors.push(tf.memory().numTensors);
+      last!.dispose();
+    }
+    expect(constant!.isDisposed).toBe(false);
+    expect(new Set(tensors.slice(2)).size).toBe(1);
+    await guard.detach();
+    expect(log.titles).toEqual([]);
+    constant!.dispose();
+    model.dispose();
+  });
+});

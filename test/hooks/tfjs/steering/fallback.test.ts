@@ -91,7 +91,7 @@ describe('where the backend can not be read at once', () => {
       const passed = check.pass(gradients([1, isBroken ? Number.NaN : 2]))!;
       expect([...passed.grads.a.dataSync()]).toEqual(isBroken ? [0, 0] : [1, 2]);
       expect([...passed.grads.b.dataSync()]).toEqual(isBroken ? [0, 0, 0, 0] : [1, 1, 1, 1]);
-      tf.dispose(passed);
+      tf.dispose([passed.value, passed.grads]);
     }
     await tf.nextFrame();
     expect(told.reduce((sum, count) => sum + count, 0)).toBe(4);
@@ -108,6 +108,6 @@ describe('where the backend can not be read at once', () => {
     expect(check.pass(infinite)).toBeNull();
     expect(infinite.grads.b.isDisposed).toBe(true);
     expect(told).toEqual([1]);
-    tf.dispose(finite);
+    tf.dispose([finite.value, finite.grads]);
   });
 });

@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../../../src/backend/index.js';
 import { bitsOf } from '../../../steering/model.js';
 import { SmallModel } from '../guarded-loop.js';
-import { minimize, ordered, RATE, steeredBy } from './support.js';
+import { minimize, type Ordered, ordered, RATE, steeredBy, type Terms } from './support.js';
 
 beforeAll(() => openBackend('wasm'));
 
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 /** What a gradient of zeros makes of the weights under `proximal`: strength times tau is taken off. */
-async function pulls(steps: number, atStep: (step: number, run: Awaited<ReturnType<typeof run>>) => void) {
+async function pulls(steps: number, atStep: (step: number, run: Run) => void) {
   const steered = await run();
   const gradients = model.variables.map((variable) => ({
     name: variable.name,
@@ -34,8 +34,14 @@ async function pulls(steps: number, atStep: (step: number, run: Awaited<ReturnTy
   return { strengths, log: steered.log };
 }
 
+interface Run extends Ordered {
+  readonly optimizer: tf.Optimizer;
+  /** the first weight's */
+  readonly base: number;
+}
+
 /** A run whose weights are some way from the base, since without that there is nothing to pull. */
-async function run() {
+async function run(): Promise<Run> {
   const optimizer = tf.train.sgd(RATE);
   const steered = await ordered(optimizer, steeredBy({}, model.weights));
   const base = model.hidden.dataSync()[0];
@@ -125,9 +131,7 @@ describe('a term whose strength moves', () => {
   /** Its direction in place is an average of the gradients before, which a new start forgets. */
   const sharpness = (strength: number) => ({ sharpness: { strength, form: 'in_place', radius: 0.5 } });
 
-  async function trained(
-    orders: (step: number) => Parameters<Awaited<ReturnType<typeof ordered>>['order']>[0] | null,
-  ) {
+  async function trained(orders: (step: number) => Terms | null) {
     const other = new SmallModel();
     const optimizer = tf.train.sgd(RATE);
     const { guard, order } = await ordered(optimizer, steeredBy({}, other.weights));
