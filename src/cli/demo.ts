@@ -126,7 +126,7 @@ async function demo(args: DemoArguments): Promise<void> {
   try {
     if (args.server) {
       server = await startServer({ host: config.server.host, port: args.port ?? config.server.port });
-      server.attach(opened.run, opened.guard.events);
+      server.attach(opened.run, opened.guard.events, opened.guard);
     }
     tell(`mergeguard guards ${opened.run} on ${backend.name} (${backend.description})`);
     if (server) {

@@ -88,6 +88,13 @@ const cli = yargs(hideBin(process.argv))
   )
   .command(
     lazy(
+      'steer <run> [terms..]',
+      'Steer a run that is under way: strengths of terms for some steps',
+      async () => (await import('./steer.js')).steerCommand,
+    ),
+  )
+  .command(
+    lazy(
       'fingerprint',
       'Explain a fingerprint, or compare several',
       async () => (await import('./fingerprint.js')).fingerprintCommand,

@@ -1,4 +1,5 @@
 import type { AlertEvent, Score, SteerEvent } from '../guard/events.js';
+import { fadeFactor } from '../steering/fade.js';
 import { bar, type Colour, cut, pad, paint, percent, plain, sparkline } from './text.js';
 import { historyKey, type WatchState } from './watch-state.js';
 
@@ -140,7 +141,7 @@ function events(state: WatchState, view: View): string[] {
     lines.push(paint(cut(alertLine(alert), view.columns), colour, view.color));
   }
   if (state.steer !== null) {
-    lines.push(title('steering'), cut(steerLine(state.steer), view.columns));
+    lines.push(title('steering'), cut(steerLine(state.steer, state.step), view.columns));
   }
   return lines;
 }
@@ -156,12 +157,20 @@ export function alertLine(alert: AlertEvent): string {
   return `${alertTitle(alert)}: ${plain(alert.text)}`;
 }
 
-/** One steer event as one line of plain text. */
-export function steerLine(steer: SteerEvent): string {
+/**
+ * One steer event as one line of plain text.
+ * @param step where the run is, for how far the terms have faded; without it that is left out
+ */
+export function steerLine(steer: SteerEvent, step: number | null = null): string {
   const terms = steer.terms.map(
     ({ term, strength }) => `${plain(term)} x ${Number(strength.toPrecision(3))}`,
   );
   const what = terms.length > 0 ? terms.join(', ') : 'no terms';
+  const by = steer.source === undefined ? '' : ` (${steer.source})`;
+  const from = steer.fromStep === undefined ? '' : ` from step ${steer.fromStep}`;
   const life = steer.lifetimeSteps === null ? '' : ` for ${steer.lifetimeSteps} steps`;
-  return `steer    step ${steer.step}  ${what}${life}: ${plain(steer.reason)}`;
+  const began = steer.fromStep ?? steer.step;
+  const factor = step === null || terms.length === 0 ? 1 : fadeFactor(step - began, steer.lifetimeSteps);
+  const faded = factor === 1 ? '' : factor === 0 ? ', ended' : `, faded to ${percent(factor)}`;
+  return `steer    step ${steer.step}  ${what}${by}${from}${life}${faded}: ${plain(steer.reason)}`;
 }

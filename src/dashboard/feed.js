@@ -65,8 +65,14 @@ export function drawSteer(steer) {
     return `${term.term} × ${short(term.strength)}${parameters.length > 0 ? ` (${parameters.join(', ')})` : ''}`;
   });
   const title = terms.length > 0 ? terms.join('; ') : 'no terms';
-  const lifetime = steer.lifetimeSteps === null ? 'until the next' : `for ${steer.lifetimeSteps} steps`;
-  const small = [`step ${steer.step}`, clock(steer.time), lifetime].join(' · ');
+  const { lifetimeSteps, fromStep = steer.step } = steer;
+  const lifetime =
+    lifetimeSteps === null
+      ? 'until the next'
+      : `for ${lifetimeSteps} steps, fading from step ${fromStep + Math.ceil((2 * lifetimeSteps) / 3)}`;
+  const begins = fromStep === steer.step ? '' : `from step ${fromStep}`;
+  const by = steer.source ? `by ${steer.source}` : '';
+  const small = [`step ${steer.step}`, clock(steer.time), by, begins, lifetime].filter(Boolean).join(' · ');
   return make(
     'li',
     {},

@@ -14,4 +14,9 @@ export { connectGuard, type RemoteGuard, type RemoteOptions } from './remote.js'
 export type { Guard, ManualOrder, Observation, RunSetup } from './types.js';
 export { VERSION } from './version.js';
 export { decodeObservation, encodeObservation } from './wire.js';
-export { type OpenMessage, parseOpenMessage, parseProducerMessage } from './wire-messages.js';
+export {
+  type OpenMessage,
+  parseFirstMessage,
+  parseProducerMessage,
+  type SteerMessage,
+} from './wire-messages.js';

@@ -40,8 +40,9 @@ export function produceUrl(address: string): URL {
 }
 
 /**
- * Connects to /v1/produce and opens the run; resolves with the socket when the guard there has said hello.
- * From hello on the listener gets everything.
+ * Connects to /v1/produce and opens the run; resolves with the socket when the guard there has said hello, and whatever else it says
+ * at the opening (what steers from the first step on): a ping is sent after hello, and its answer comes after that. From
+ * hello on the listener gets everything.
  *
  * @throws MergeguardError when nobody answers, or the server refuses the run
  */
@@ -53,17 +54,18 @@ export function openLink(
 ): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MOST_BYTES });
+    let hasHello = false;
     let isOpen = false;
     let trouble: string | null = null;
     const timer = setTimeout(() => {
-      trouble = `no hello within ${timeoutMs / 1000} s`;
+      trouble = `no ${hasHello ? 'answer after hello' : 'hello'} within ${timeoutMs / 1000} s`;
       socket.terminate();
     }, timeoutMs);
 
     socket.on('unexpected-response', (_request, response) => {
       trouble =
         response.statusCode === 404
-          ? 'it takes no runs of other processes; start one that does with: mergeguard serve'
+          ? 'there is no /v1/produce; start a server that takes runs with: mergeguard serve'
           : `it answers HTTP ${response.statusCode} instead of opening a WebSocket`;
       socket.terminate();
     });
@@ -88,7 +90,13 @@ export function openLink(
         return;
       }
       listener.event(message);
-      if (message.event === 'hello' && !isOpen) {
+      if (message.event === 'hello' && !hasHello) {
+        hasHello = true;
+        socket.ping();
+      }
+    });
+    socket.on('pong', () => {
+      if (hasHello && !isOpen) {
         isOpen = true;
         clearTimeout(timer);
         keepHeartbeat(socket, HEARTBEAT_MS, HEARTBEAT_ROUNDS);

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import { WebSocket } from 'ws';
 import { EventStream } from './event-stream.js';
 import { type AlertEvent, type EndEvent, type GuardEvent, PROTOCOL } from './events.js';
+import { LastOrder } from './last-order.js';
 import { type LinkListener, openLink, produceUrl } from './remote-link.js';
 import type { Guard, Observation, RunSetup } from './types.js';
 import { encodeObservation } from './wire.js';
@@ -27,9 +28,10 @@ export interface RemoteGuard extends Guard {
 }
 
 /**
- * A guard in another process, behind the WebSocket of `mergeguard serve`. Connects before it resolves; from
- * then on nothing in it throws or waits. A lost server is an alert of the rule `server` and ends all steering
- * (a `steer` event without terms); it is tried again with growing pauses, and there the run begins anew.
+ * A guard in another process, behind the WebSocket of `mergeguard serve`. Connects before it resolves, and then has what the guard
+ * says at the opening, so that what steers is in force from the first step on; from then on nothing in it throws or waits. A
+ * lost server is an alert of the rule `server`, and what steers fades out (a `steer` event with a lifetime); it is tried again with
+ * growing pauses, and there the run begins anew.
  *
  * @param url the server's address, e.g. `http://127.0.0.1:7337`
  * @param config guard options as in guard.yaml; what is absent is set by the server
@@ -59,6 +61,7 @@ class Remote implements RemoteGuard {
   readonly #open: OpenMessage;
   readonly #options: Required<RemoteOptions>;
   readonly #reported = new Set<string>();
+  readonly #order = new LastOrder();
   readonly #listener: LinkListener = {
     event: (event) => this.#take(event),
     problem: (message) => this.#report('The guard sent a message that can not be read', message),
@@ -132,6 +135,7 @@ class Remote implements RemoteGuard {
 
   #take(event: GuardEvent): void {
     this.#step = Math.max(this.#step, event.step);
+    this.#order.note(event, this.#step);
     if (event.event !== 'end') {
       this.#stream.emit(event);
     } else if (this.#farewell !== null) {
@@ -149,8 +153,10 @@ class Remote implements RemoteGuard {
     }
     const next = refused ? 'The training goes on without a guard.' : 'It is tried again with growing pauses.';
     this.#alert('raised', refused ? 'error' : 'warning', 'The guard is lost', `${reason}. ${next}`);
-    const why = 'the guard is silent';
-    this.#stream.emit({ event: 'steer', ...this.#now(), terms: [], lifetimeSteps: null, reason: why });
+    const fading = this.#order.fading(this.#now());
+    if (fading !== null) {
+      this.#stream.emit(fading);
+    }
     if (!refused) {
       this.#retryLater(0, reason);
     }

@@ -4,18 +4,19 @@ import { listProblems, MergeguardError } from '../tensors/index.js';
 import { alertSchema, endSchema, helloSchema, PROTOCOL, probeSchema, progressSchema } from './events.js';
 
 /**
- * What a training process sends to /v1/produce as JSON text: first `open`, then events that it makes itself,
- * at last `close`. Observations go as binary messages (wire.ts). The server answers with the run's events,
- * and with `error` before it closes the connection for a wrong message.
+ * What is sent to /v1/produce as JSON text. A training process: first `open`, then events that it makes itself, at last `close`.
+ * Observations go as binary messages (wire.ts). The server answers with the run's events, and with `error` before it
+ * closes the connection for a wrong message. Who steers a run by hand: `steer`, answered with `steered` or `error`.
  */
 const { run, backend, references, coverage } = helloSchema.shape;
+const protocol = z.literal(PROTOCOL, {
+  error: ({ input }) =>
+    `this server speaks protocol ${PROTOCOL}, the other side ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
+});
 
 export const openSchema = z.strictObject({
   type: z.literal('open'),
-  protocol: z.literal(PROTOCOL, {
-    error: ({ input }) =>
-      `this server speaks protocol ${PROTOCOL}, the hook ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
-  }),
+  protocol,
   setup: z.strictObject({
     run: run.min(1),
     backend,
@@ -26,6 +27,30 @@ export const openSchema = z.strictObject({
   }),
   /** guard options by path, as in guard.yaml; what is absent is set by the server */
   config: z.record(z.string(), z.unknown()),
+});
+
+/** An order given by hand. What it says of terms is checked by the run's guard, where terms are known. */
+export const steerMessageSchema = z.strictObject({
+  type: z.literal('steer'),
+  protocol,
+  run: run.min(1),
+  /** all that are to be in force; none: no steering */
+  terms: z.array(
+    z.strictObject({
+      term: z.string(),
+      strength: z.number(),
+      parameters: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
+  lifetimeSteps: z.number().int().min(1).optional(),
+  reason: z.string().min(1).max(500).optional(),
+});
+
+/** The answer to `steer`: the order is in the run's stream, at this step. */
+export const steeredSchema = z.object({
+  type: z.literal('steered'),
+  run: z.string(),
+  step: z.number().int().nonnegative(),
 });
 
 export const closeSchema = z.strictObject({
@@ -41,15 +66,22 @@ const publishedSchema = z.discriminatedUnion('event', [progressSchema, probeSche
 export const errorSchema = z.object({ type: z.literal('error'), message: z.string() });
 
 export type OpenMessage = z.infer<typeof openSchema>;
+export type SteerMessage = z.infer<typeof steerMessageSchema>;
 export type CloseMessage = z.infer<typeof closeSchema>;
 export type PublishedEvent = z.infer<typeof publishedSchema>;
 
-/** @throws MergeguardError when the first message of a producer is not a valid `open` */
-export function parseOpenMessage(bytes: Uint8Array, isBinary: boolean): OpenMessage {
+/** @throws MergeguardError when the first message is neither a valid `open` nor a valid `steer` */
+export function parseFirstMessage(bytes: Uint8Array, isBinary: boolean): OpenMessage | SteerMessage {
   if (isBinary) {
-    throw new MergeguardError('the first message must be the JSON text of type "open", not a binary one');
+    throw new MergeguardError(
+      'the first message must be the JSON text of type "open" or "steer", not a binary one',
+    );
   }
-  return check(openSchema, parseJson(new TextDecoder().decode(bytes)), 'the message "open"');
+  const value = parseJson(new TextDecoder().decode(bytes));
+  const { type } = (value ?? {}) as { type?: unknown };
+  return type === 'steer'
+    ? check(steerMessageSchema, value, 'the message "steer"')
+    : check(openSchema, value, 'the message "open"');
 }
 
 /** @throws MergeguardError when it is neither `close` nor an event of this run that a producer may publish */

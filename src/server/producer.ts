@@ -6,9 +6,10 @@ import {
   type Guard,
   type Observation,
   type OpenMessage,
-  parseOpenMessage,
+  parseFirstMessage,
   parseProducerMessage,
   type RunSetup,
+  type SteerMessage,
 } from '../guard/index.js';
 import { messageOf } from '../tensors/errors.js';
 import { MergeguardError } from '../tensors/index.js';
@@ -22,12 +23,13 @@ export type OpenRun = (setup: RunSetup, config: Record<string, unknown>) => Guar
 const REASON_BYTES = 123;
 
 /**
- * One training process behind /v1/produce: its messages go to a guard of its own, the guard's events go back
- * to it and to the subscribers. A wrong message ends this run and no other.
+ * One client of /v1/produce. A training process: its messages go to a guard of its own, the guard's events go back
+ * to it and to the subscribers. A wrong message ends this run and no other. Or somebody who steers a run by hand: each
+ * order goes to the guard of that run.
  */
 export class Producer {
   #socket: WebSocket;
-  #openRun: OpenRun;
+  #openRun: OpenRun | null;
   #runs: Runs;
   #outbox: Outbox;
   #guard: Guard | null = null;
@@ -36,7 +38,7 @@ export class Producer {
   #ended: Promise<void> | null = null;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(socket: WebSocket, openRun: OpenRun, runs: Runs, limits: OutboxLimits) {
+  constructor(socket: WebSocket, openRun: OpenRun | null, runs: Runs, limits: OutboxLimits) {
     this.#socket = socket;
     this.#openRun = openRun;
     this.#runs = runs;
@@ -60,7 +62,12 @@ export class Producer {
     }
     const bytes = data as Buffer;
     if (this.#guard === null || this.#setup === null) {
-      await this.#open(parseOpenMessage(bytes, isBinary));
+      const message = parseFirstMessage(bytes, isBinary);
+      if (message.type === 'open') {
+        await this.#open(message);
+      } else {
+        this.#steer(message);
+      }
     } else if (isBinary) {
       this.#guard.observe(observationOf(bytes, this.#setup));
     } else {
@@ -74,7 +81,17 @@ export class Producer {
     }
   }
 
+  #steer({ run, terms, lifetimeSteps, reason }: SteerMessage): void {
+    const { step } = this.#runs.steer(run, { terms, lifetimeSteps, reason });
+    this.#socket.send(JSON.stringify({ type: 'steered', run, step }));
+  }
+
   async #open({ setup, config }: OpenMessage): Promise<void> {
+    if (this.#openRun === null) {
+      throw new MergeguardError(
+        'it belongs to one training and takes no runs of other processes; start one that does with: mergeguard serve',
+      );
+    }
     if (this.#runs.isLive(setup.run)) {
       throw new MergeguardError(
         `run "${setup.run}" is already under way on this server; name it differently`,
@@ -92,7 +109,7 @@ export class Producer {
       return;
     }
     this.#setup = setup;
-    this.#runs.attach(setup.run, this.#guard.events);
+    this.#runs.attach(setup.run, this.#guard.events, this.#guard);
     this.#events = this.#guard.events.subscribe({
       next: (event) => this.#outbox.send(event),
       // the run's subscribers are told by Runs

@@ -1,5 +1,12 @@
 import { Observable, Subject, Subscription } from 'rxjs';
-import { type EndEvent, type GuardEvent, Memory } from '../guard/index.js';
+import {
+  type EndEvent,
+  type Guard,
+  type GuardEvent,
+  type ManualOrder,
+  Memory,
+  type SteerEvent,
+} from '../guard/index.js';
 import { messageOf } from '../tensors/errors.js';
 import { MergeguardError } from '../tensors/index.js';
 
@@ -9,7 +16,11 @@ const MOST_FINISHED = 8;
 interface LiveRun {
   readonly run: string;
   readonly events: Observable<GuardEvent>;
+  readonly guard: Steerable;
 }
+
+/** What takes orders given by hand, where it does. */
+export type Steerable = Pick<Guard, 'steer'>;
 
 /** The runs a server shows: those under way, and what is kept of the last finished ones. */
 export class Runs {
@@ -27,18 +38,38 @@ export class Runs {
     return this.#live.has(run);
   }
 
-  /** @throws MergeguardError when a run of that name is under way */
-  attach(run: string, events: Observable<GuardEvent>): void {
+  /**
+   * @param guard takes orders given by hand
+   * @throws MergeguardError when a run of that name is under way
+   */
+  attach(run: string, events: Observable<GuardEvent>, guard: Steerable = {}): void {
     if (this.#live.has(run)) {
       throw new MergeguardError(
         `run "${run}" is already under way on this server; give this one another name`,
       );
     }
-    const live = { run, events: withEnd(run, events) };
+    const live = { run, events: withEnd(run, events), guard };
     this.#finished.delete(run);
     this.#live.set(run, live);
     this.#attached.next(live);
     this.#keep(live);
+  }
+
+  /** @throws MergeguardError when no such run is under way, it takes no orders, or the order is wrong */
+  steer(run: string, order: ManualOrder): SteerEvent {
+    const live = this.#live.get(run);
+    if (live === undefined) {
+      const names = [...this.#live.keys()];
+      const others =
+        names.length === 0 ? 'none is' : `under way ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`;
+      throw new MergeguardError(`run "${run}" is not under way on this server; ${others}`);
+    }
+    if (live.guard.steer === undefined) {
+      throw new MergeguardError(
+        `run "${run}" is only shown here; whoever attached it gave no way to steer it`,
+      );
+    }
+    return live.guard.steer(order);
   }
 
   /**

@@ -9,7 +9,7 @@ import { listen, serverUrl } from './listen.js';
 import { originProblem } from './origin.js';
 import { DEFAULT_LIMITS, Outbox, type OutboxLimits } from './outbox.js';
 import { type OpenRun, Producer } from './producer.js';
-import { Runs } from './runs.js';
+import { Runs, type Steerable } from './runs.js';
 import { listStaticFiles } from './static-files.js';
 
 const SUBSCRIBER_BYTES = 4096;
@@ -27,7 +27,7 @@ export interface ServerOptions {
   readonly port?: number;
   /** what /healthz reports; defaults to the package's version */
   readonly version?: string;
-  /** makes the guard of a run in another process; without it /v1/produce answers 404 */
+  /** makes the guard of a run in another process; without it /v1/produce takes orders for the runs of this process only */
   readonly openRun?: OpenRun;
   /** what may wait for one slow client */
   readonly limits?: OutboxLimits;
@@ -41,20 +41,24 @@ export interface Server {
   readonly port: number;
   /** subscribers of /v1/stream */
   readonly clients: number;
-  /** Shows a run of this process to all subscribers. @throws MergeguardError when one of that name is under way */
-  attach(run: string, events: Observable<GuardEvent>): void;
+  /**
+   * Shows a run of this process to all subscribers.
+   * @param guard the run's, which orders given by hand go to; without it the run is only shown
+   * @throws MergeguardError when one of that name is under way
+   */
+  attach(run: string, events: Observable<GuardEvent>, guard?: Steerable): void;
   /** Ends the runs of other processes, says goodbye to everybody and frees the port. */
   close(): Promise<void>;
 }
 
 /**
  * HTTP and WebSocket on one port: the page at `/`, `/healthz`, `/v1/stream` for subscribers (`?run=ID` for one
- * run only), and `/v1/produce` for training processes elsewhere.
+ * run only), and `/v1/produce` for training processes elsewhere and for orders given by hand.
  *
  * @throws MergeguardError when the port is in use or the host can't be listened on
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const { host = '127.0.0.1', version = VERSION, openRun } = options;
+  const { host = '127.0.0.1', version = VERSION, openRun = null } = options;
   const { limits = DEFAULT_LIMITS, heartbeatMs = 30_000 } = options;
   const runs = new Runs();
   const outboxes = new Set<Outbox>();
@@ -86,8 +90,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     });
     keepHeartbeat(socket, heartbeatMs, SUBSCRIBER_ROUNDS);
   };
-  const produce = (socket: WebSocket, makeGuard: OpenRun) => {
-    const producer = new Producer(socket, makeGuard, runs, limits);
+  const produce = (socket: WebSocket) => {
+    const producer = new Producer(socket, openRun, runs, limits);
     producers.add(producer);
     socket.on('close', () => producers.delete(producer));
     keepHeartbeat(socket, heartbeatMs, PRODUCER_ROUNDS);
@@ -103,14 +107,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       refuseUpgrade(socket, 403, problem);
     } else if (path === STREAM_PATH) {
       streams.handleUpgrade(request, socket, head, (ws) => subscribe(quiet(ws), request));
-    } else if (path === PRODUCE_PATH && openRun !== undefined) {
-      produced.handleUpgrade(request, socket, head, (ws) => produce(quiet(ws), openRun));
     } else if (path === PRODUCE_PATH) {
-      refuseUpgrade(
-        socket,
-        404,
-        'this server belongs to one training and takes no other; see mergeguard serve',
-      );
+      produced.handleUpgrade(request, socket, head, (ws) => produce(quiet(ws)));
     } else {
       refuseUpgrade(socket, 404, `there is nothing at ${path}`);
     }
@@ -142,7 +140,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     get clients() {
       return outboxes.size;
     },
-    attach: (run, events) => runs.attach(run, events),
+    attach: (run, events, guard) => runs.attach(run, events, guard),
     close() {
       closing ??= shutDown();
       return closing;

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, pad, plain, sparkline } from '../../src/cli/text.js';
 import { eventLine, jsonLine, probeLine } from '../../src/cli/watch-lines.js';
-import { EMPTY, reduce, render, type WatchState } from '../../src/cli/watch-view.js';
-import type { AlertEvent, GuardEvent, ProbeEvent } from '../../src/guard/events.js';
+import { EMPTY, reduce, render, steerLine, type WatchState } from '../../src/cli/watch-view.js';
+import type { AlertEvent, GuardEvent, ProbeEvent, SteerEvent } from '../../src/guard/events.js';
 import { sampleEvents } from '../dashboard/sample-events.js';
 
 const ESCAPE = '\u001b';
@@ -89,7 +89,7 @@ describe('render', () => {
     expect(text).toContain('error    step 340  NaN in the gradients: step 337');
     expect(text).toContain('cleared  step 200  conflict is over');
     expect(text).toContain(
-      'steer    step 284  scale_jitter x 1 for 50 steps: predicted accuracy under its target',
+      'steer    step 284  scale_jitter x 1 for 50 steps, ended: predicted accuracy under its target',
     );
   });
 
@@ -197,5 +197,34 @@ describe('lines for a log', () => {
     expect(probeLine({ ...probe, best: { ...probe.best!, coefficient: 1 } })).toBe(line);
     expect(probeLine({ ...probe, best: undefined })).toBe(line);
     expect(lines.get('end')).toBe('end      step 396  done');
+  });
+});
+
+describe('a steer event as a line', () => {
+  const steer: SteerEvent = {
+    event: 'steer',
+    run: 'r',
+    time: '',
+    step: 100,
+    terms: [{ term: 'sharpness', strength: 0.25, parameters: {} }],
+    lifetimeSteps: 90,
+    fromStep: 110,
+    reason: 'why',
+    source: 'controller',
+  };
+
+  it('tells who ordered, from which step, for how long, and how far it has faded', () => {
+    const line = 'steer    step 100  sharpness x 0.25 (controller) from step 110 for 90 steps';
+    expect(steerLine(steer)).toBe(`${line}: why`);
+    expect(steerLine(steer, 165)).toBe(`${line}: why`);
+    expect(steerLine(steer, 185)).toBe(`${line}, faded to 50.0 %: why`);
+    expect(steerLine(steer, 200)).toBe(`${line}, ended: why`);
+  });
+
+  it('is as it was for a guard that does not say more', () => {
+    const { source: _, fromStep: __, ...old } = steer;
+    expect(steerLine({ ...old, lifetimeSteps: null, terms: [] }, 900)).toBe(
+      'steer    step 100  no terms: why',
+    );
   });
 });

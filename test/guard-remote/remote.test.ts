@@ -4,11 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { filter, firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { EventName, GuardEvent } from '../../src/guard/events.js';
+import type { EventName, GuardEvent, SteerEvent } from '../../src/guard/events.js';
+import { LastOrder } from '../../src/guard/last-order.js';
 import { connectGuard, type RemoteGuard } from '../../src/guard/remote.js';
 import { type Server, startServer } from '../../src/server/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
-import { FakeGuard, hello, observation, progress, setupOf, tick } from '../server/support.js';
+import { FakeGuard, hello, observation, progress, setupOf, steer, tick } from '../server/support.js';
 
 const guards: FakeGuard[] = [];
 const open: { close(): unknown }[] = [];
@@ -96,7 +97,9 @@ describe('connectGuard', () => {
   it('fails before the first step when there is no server, or none that takes runs', async () => {
     const { port, close } = await startServer({ port: 0 });
     const url = `http://127.0.0.1:${port}`;
-    await expect(connectGuard(url, setupOf('r'))).rejects.toThrow('it takes no runs of other processes');
+    await expect(connectGuard(url, setupOf('r'))).rejects.toThrow(
+      'it belongs to one training and takes no runs of other processes',
+    );
     await close();
     await expect(connectGuard(url, setupOf('r'))).rejects.toThrow(
       /^the guard server at ws:\/\/127.0.0.1:\d+\/v1\/produce can't be used: connect ECONNREFUSED .*; is "mergeguard serve" running there\?$/,
@@ -130,19 +133,83 @@ describe('connectGuard', () => {
   });
 });
 
+describe('what a guard says at the opening', () => {
+  it('is there when connecting is over, also where it comes in pieces', async () => {
+    const server = await startServer({
+      port: 0,
+      openRun: (setup) => {
+        const guard = new FakeGuard(setup.run, { padding: 'z'.repeat(2_000_000) });
+        guard.publish(steer('r', 0));
+        return guard;
+      },
+    });
+    open.push(server);
+    const guard = await connectGuard(server.url, setupOf('r'));
+    const seen: GuardEvent[] = [];
+    guard.events.subscribe((event) => seen.push(event));
+    expect(seen.map(({ event }) => event)).toEqual(['hello', 'steer']);
+    await guard.close('done');
+  });
+
+  it('is waited for, and its absence told', async () => {
+    const url = await strangeServer((socket) => {
+      socket.send(JSON.stringify(hello('r')), () => socket.pause());
+    });
+    await expect(connectGuard(url, setupOf('r'), {}, { timeoutMs: 50 })).rejects.toThrow(
+      'no answer after hello within 0.05 s',
+    );
+  });
+});
+
+describe('the last order of a guard that is lost', () => {
+  const at = (step: number) => ({ run: 'r', time: '', step });
+  const order = (lifetimeSteps: number | null, step = 0) =>
+    ({ ...steer('r', step), lifetimeSteps }) as SteerEvent;
+  const strengthAfter = (given: SteerEvent, step: number) => {
+    const last = new LastOrder();
+    last.note(hello('r', { steering: { fadeSteps: 30 } }), 0);
+    last.note(given, given.step);
+    const fading = last.fading(at(step));
+    return fading && [fading.terms[0]!.strength, fading.lifetimeSteps];
+  };
+
+  it('fades in as many steps as the guard was configured with', () => {
+    expect(strengthAfter(order(null), 500)).toEqual([1, 30]);
+    expect(strengthAfter(order(600), 200)).toEqual([1, 30]);
+  });
+
+  it('goes on from where its own fading was, and is left to it where it ends as soon', () => {
+    expect(strengthAfter(order(600), 500)).toEqual([expect.closeTo(0.5, 10), 30]);
+    expect(strengthAfter(order(600), 570)).toBeNull();
+    expect(strengthAfter(order(600), 900)).toBeNull();
+    expect(strengthAfter({ ...order(null), terms: [] }, 10)).toBeNull();
+  });
+
+  it('fades once', () => {
+    const last = new LastOrder();
+    last.note(order(null), 0);
+    expect(last.fading(at(1))).not.toBeNull();
+    expect(last.fading(at(2))).toBeNull();
+  });
+});
+
 describe('a guard whose server goes away', () => {
   const quick = { retryMs: 1, timeoutMs: 1000 };
 
-  it('says so, ends the steering, and comes back', async () => {
+  it('says so, lets the steering fade, and comes back', async () => {
     const server = await serve();
     const guard = await connectGuard(server.url, setupOf('r'), {}, quick);
     guard.observe(observation('r', 1));
     await coming(guard, 'steer');
     const lost = coming(guard, 'alert');
-    const silent = coming(guard, 'steer', (event) => event.event === 'steer' && event.terms.length === 0);
+    const silent = coming(guard, 'steer', (event) => event.event === 'steer' && event.source === 'guard');
     await server.close();
     expect(await lost).toMatchObject({ rule: 'server', state: 'raised', level: 'warning', step: 1 });
-    expect(await silent).toMatchObject({ terms: [], reason: 'the guard is silent' });
+    expect(await silent).toMatchObject({
+      terms: [{ term: 'scale_jitter', strength: 1, parameters: { low: 0.2 } }],
+      lifetimeSteps: 100,
+      reason: 'the guard is silent: what it has ordered fades out within 100 steps',
+    });
 
     guard.observe(observation('r', 2));
     expect(guard.dropped).toBe(1);
@@ -201,9 +268,11 @@ describe('a guard whose server goes away', () => {
 describe('a guard that is not keeping up', () => {
   it('gets fewer observations, and the training is not held up', async () => {
     const url = await strangeServer((socket) => {
-      socket.send(JSON.stringify(hello('r')), () => socket.pause());
+      socket.send(JSON.stringify(hello('r')));
+      // after `open` and the ping: the first observation
+      socket.on('message', (_, isBinary) => isBinary && socket.pause());
     });
-    const guard = await connectGuard(url, setupOf('r'), {}, { bufferBytes: 10_000, timeoutMs: 50 });
+    const guard = await connectGuard(url, setupOf('r'), {}, { bufferBytes: 10_000, timeoutMs: 500 });
     for (let step = 1; step <= 300; step++) {
       const given = observation('r', step);
       // 30 MB in all: more than the socket buffers of the system take

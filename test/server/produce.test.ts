@@ -125,7 +125,7 @@ describe('/v1/produce', () => {
     [
       'the protocol before',
       { ...openMessage('r'), protocol: 1 },
-      'this server speaks protocol 2, the hook 1',
+      'this server speaks protocol 2, the other side 1',
     ],
     ['no setup', { type: 'open', protocol: 2, config: {} }, 'setup: '],
     ['an empty name', { ...openMessage('r'), setup: { ...setup, run: '' } }, 'setup.run: '],
