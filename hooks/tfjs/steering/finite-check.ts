@@ -72,7 +72,8 @@ class MaskCheck implements FiniteCheck {
     this.#count = count;
     this.#checks += 1;
     if (this.#checks % COUNTED === 0) {
-      void this.#read(count.clone());
+      // A device that is lost is the training's to tell.
+      this.#read(count.clone()).catch(() => {});
     }
     return { value, grads: masked };
   }
