@@ -12,7 +12,7 @@ export type PartnerTau = (tensor: SteeredTensor) => tf.Tensor | null;
 
 /**
  * Draws the partners of simulated merges. `reference`: a random reference; LoRA factors have none. `random`: the live task vector itself, rows and
- * columns permuted and signs flipped at random, each matrix by itself: the same spectrum in random directions. `auto`:
+ * columns rolled and their signs flipped at random, each matrix by itself: the same spectrum in random directions. `auto`:
  * references where there are any, `random` without them and for LoRA factors, of which references have none. `none`: no partner.
  * @throws MergeguardError where partner `reference` has nothing to draw from
  */
@@ -42,12 +42,22 @@ export function partnersOf(
   };
 }
 
-/** Permuted and with signs flipped along every axis, which for a matrix are rotations: its singular values stay. */
+/**
+ * Rolled by a random offset and with signs flipped at random along every axis, which for a matrix are rotations: its
+ * singular values stay. Any permutation would do as well, but gathers cost as much as a training step on wasm.
+ */
 export function turnedTau(tau: tf.Tensor, random: Random): tf.Tensor {
   return tau.shape.reduce((turned, size, axis) => {
-    const order = tf.tensor1d(random.permutation(size), 'int32');
     const signs = Float32Array.from({ length: size }, () => (random.uniform() < 0.5 ? -1 : 1));
     const alongAxis = tau.shape.map((_, other) => (other === axis ? size : 1));
-    return tf.mul(tf.gather(turned, order, axis), tf.tensor(signs, alongAxis));
+    return tf.mul(rolled(turned, axis, random.integer(size)), tf.tensor(signs, alongAxis));
   }, tau);
+}
+
+function rolled(tensor: tf.Tensor, axis: number, offset: number): tf.Tensor {
+  if (offset === 0) {
+    return tensor;
+  }
+  const [head, tail] = tf.split(tensor, [offset, tensor.shape[axis] - offset], axis);
+  return tf.concat([tail, head], axis);
 }
