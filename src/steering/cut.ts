@@ -12,7 +12,7 @@ export interface Cut {
 
 /**
  * DARE (Yu et al. 2023, arXiv 2311.03099): each value is dropped with probability `rate`, the others are divided by
- * 1 - rate. Drawn on the host and uploaded, some 10 ms a million values: the same on every backend.
+ * 1 - rate. Drawn on the host and uploaded, some 50 ms a million values: the same on every backend.
  */
 export function dropCut(rate: number, random: Random): Cut {
   const kept = 1 / (1 - rate);

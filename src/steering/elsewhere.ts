@@ -53,15 +53,14 @@ export function lossElsewhere(
     evaluate(evaluate, strength) {
       const { result, slopes } = displace(() => evaluate());
       const weight = isAdded ? strength : 1;
-      const changed = mapGradients(result, (gradient, name) => {
-        const index = indices.get(name);
-        if (index === undefined || !chain) {
-          return tf.mul(gradient, weight);
+      const factorOf = (name: string) => {
+        const index = chain ? indices.get(name) : undefined;
+        if (index === undefined) {
+          return weight;
         }
-        return typeof slopes === 'number'
-          ? tf.mul(gradient, weight * slopes)
-          : tf.mul(tf.mul(gradient, slopes[index]), weight);
-      });
+        return typeof slopes === 'number' ? weight * slopes : tf.mul(slopes[index], weight);
+      };
+      const changed = mapGradients(result, (gradient, name) => tf.mul(gradient, factorOf(name)));
       if (typeof slopes !== 'number') {
         tf.dispose([...slopes]);
       }

@@ -11,8 +11,8 @@ export const PARTNERS = ['auto', 'reference', 'random', 'none'] as const;
 export type PartnerTau = (tensor: SteeredTensor) => tf.Tensor | null;
 
 /**
- * Draws the partners of simulated merges. `reference`: a random reference; LoRA factors have none. `random`: the live task vector itself, rows and
- * columns rolled and their signs flipped at random, each matrix by itself: the same spectrum in random directions. `auto`:
+ * Draws the partners of simulated merges. `reference`: a random reference; LoRA factors have none. `random`: the live task vector itself, rows
+ * rolled and the signs of rows and columns flipped at random, each matrix by itself: the same spectrum in random directions. `auto`:
  * references where there are any, `random` without them and for LoRA factors, of which references have none. `none`: no partner.
  * @throws MergeguardError where partner `reference` has nothing to draw from
  */
@@ -43,21 +43,27 @@ export function partnersOf(
 }
 
 /**
- * Rolled by a random offset and with signs flipped at random along every axis, which for a matrix are rotations: its
- * singular values stay. Any permutation would do as well, but gathers cost as much as a training step on wasm.
+ * Rolled by a random offset along the first axis, and with signs flipped at random along every axis: for a matrix these are
+ * rotations, so that its singular values stay, and its singular vectors have nothing to do with the old ones. Permuting all
+ * axes would do the same, but it costs as much as half a training step on wasm.
  */
 export function turnedTau(tau: tf.Tensor, random: Random): tf.Tensor {
-  return tau.shape.reduce((turned, size, axis) => {
-    const signs = Float32Array.from({ length: size }, () => (random.uniform() < 0.5 ? -1 : 1));
-    const alongAxis = tau.shape.map((_, other) => (other === axis ? size : 1));
-    return tf.mul(rolled(turned, axis, random.integer(size)), tf.tensor(signs, alongAxis));
-  }, tau);
+  return tau.shape.reduce(
+    (turned, size, axis) => {
+      const signs = Float32Array.from({ length: size }, () => (random.uniform() < 0.5 ? -1 : 1));
+      const alongAxis = tau.shape.map((_, other) => (other === axis ? size : 1));
+      return tf.mul(turned, tf.tensor(signs, alongAxis));
+    },
+    rolled(tau, random),
+  );
 }
 
-function rolled(tensor: tf.Tensor, axis: number, offset: number): tf.Tensor {
+function rolled(tau: tf.Tensor, random: Random): tf.Tensor {
+  const [size = 1] = tau.shape;
+  const offset = random.integer(size);
   if (offset === 0) {
-    return tensor;
+    return tau;
   }
-  const [head, tail] = tf.split(tensor, [offset, tensor.shape[axis] - offset], axis);
-  return tf.concat([tail, head], axis);
+  const [head, tail] = tf.split(tau, [offset, size - offset]);
+  return tf.concat([tail, head]);
 }
