@@ -115,7 +115,7 @@ describe('the controller', () => {
     expect(
       stands.map(({ decision }) => decision?.reason).find((reason) => reason?.includes('own accuracy')),
     ).toMatch(
-      /own accuracy is \d+\.\d % against \d+\.\d % without steering, a fall of more than its budget of 0\.5 points/,
+      /own accuracy is \d+\.\d % against \d+\.\d % as its trend without led to expect, which is more than its budget of 0\.5 points/,
     );
     const rich = simulate({ ...QUIET, gain: 0.1, ownChange: -0.15, seed: 4 }, { accuracyBudget: 0.3 }, 150);
     expect(rich.at(-1)?.phase).toBe('kept');

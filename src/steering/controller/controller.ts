@@ -1,4 +1,4 @@
-import { type Comparison, compare, compareLevels, type Trend, trendOf } from './comparison.js';
+import { type Comparison, compare, compareLevels, DAMPED, type Trend, trendOf } from './comparison.js';
 import { CostWatch } from './cost-watch.js';
 import type { ControllerOptions } from './options.js';
 import { median } from './robust.js';
@@ -19,6 +19,8 @@ const SMOOTHED = 3;
 /** The least change of strength towards a target, but for the last one to none or full: what is less follows noise. */
 const LEAST_MOVE = 0.05;
 const MOST_TRIES = 3;
+/** As `DAMPED`, for the model's own accuracy: what is promised too much there would be called a loss. */
+const OWN_DAMPED = 0.3;
 
 /** What is to be in force from now on. */
 export interface Decision {
@@ -136,8 +138,7 @@ export class SteeringController {
     if (miss !== null && miss <= NEAR) {
       return null;
     }
-    // The last ones only: the model may still be learning fast.
-    const own = this.#truth.own.after(this.#plainFrom).slice(-ENOUGH / 2);
+    const own = this.#truth.own.after(this.#plainFrom).slice(-2 * ENOUGH);
     this.#before = { source, trend: trendOf(measured.slice(-2 * ENOUGH)), own };
     this.#target.reset();
     this.#phase = 'trying';
@@ -166,7 +167,7 @@ export class SteeringController {
     if (steered.length < ENOUGH) {
       return this.#move(this.#wanted(miss), step, `${source}: ${accuracies(last, this.#options.target)}`);
     }
-    const comparison = compare(trend, steered);
+    const comparison = compare(trend, steered, DAMPED);
     const gain = comparison.found - comparison.expected;
     // Of several tries one looks good by chance: every further one has to be clearer.
     if (gain <= Math.max(LEAST, (1 + (this.#tries - 1) / 2) * comparison.noise)) {
@@ -206,12 +207,12 @@ export class SteeringController {
     if (before.length < ENOUGH / 2 || now.length < ENOUGH / 2) {
       return null;
     }
-    const comparison = compareLevels(before, now);
+    const comparison = compare(trendOf(before), now, OWN_DAMPED);
     const { accuracyBudget } = this.#options;
     if (comparison.expected - comparison.found <= accuracyBudget + comparison.noise) {
       return null;
     }
-    return `the model's own accuracy is ${between(comparison.found, comparison.expected)} without steering, a fall of more than its budget of ${points(accuracyBudget)} and the noise of ${points(comparison.noise)}`;
+    return `the model's own accuracy is ${between(comparison.found, comparison.expected)} as its trend without led to expect, which is more than its budget of ${points(accuracyBudget)} and the noise of ${points(comparison.noise)} below`;
   }
 
   #giveUp(why: string, step: number): string {
