@@ -55,6 +55,7 @@ export {
   type GuardEvent,
   type HelloEvent,
   loadConfig,
+  type ManualOrder,
   type Observation,
   type ProbeEvent,
   type ProgressEvent,
