@@ -9,7 +9,7 @@ import { analysePools } from './steer/analyse-pools.js';
 import * as plan from './steer/plan.js';
 import { SteerProgress } from './steer/progress.js';
 import { furtherJson, reportJson } from './steer/report-json.js';
-import { aimLines, liveLines, poolLines } from './steer/report-lines.js';
+import { liveAims, liveLines, poolAims, poolLines } from './steer/report-lines.js';
 import type { SteerTable } from './steer/steer-table.js';
 import { makeSteerTable, type SteerPlan } from './steer/table.js';
 
@@ -119,6 +119,7 @@ function fullPlan(): SteerPlan {
     fineTuning: plan.FINE_TUNING,
     samples: plan.SAMPLES,
     headline: plan.HEADLINE,
+    stepBlocks: plan.STEP_BLOCKS,
     pools: {
       variants: plan.POOL_VARIANTS,
       further: plan.FURTHER,
@@ -183,8 +184,8 @@ async function run({ data, quick, json, seeds, part, cache, threads }: Options):
   const pools = pooled.length > 0 ? analysePools(pooled, RESAMPLES) : null;
   const live = lived.length > 0 ? analyseLive(lived, RESAMPLES) : null;
   const lines = [
-    ...(pools ? ['', ...poolLines(pools), '', ...aimLines(pools, plan.DEFAULT.id)] : []),
-    ...(live ? ['', ...liveLines(live)] : []),
+    ...(pools ? ['', ...poolLines(pools), '', ...poolAims(pools, plan.DEFAULT.id)] : []),
+    ...(live ? ['', ...liveLines(live), '', ...liveAims(live, plan.DEFAULT.id)] : []),
   ];
   console.log(lines.join('\n'));
   console.log(`${duration((performance.now() - began) / 1000)} all together`);

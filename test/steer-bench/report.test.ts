@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { analyseLive } from '../bench/steer/analyse-live.js';
 import { analysePools } from '../bench/steer/analyse-pools.js';
 import { furtherJson, reportJson } from '../bench/steer/report-json.js';
-import { aimLines, liveLines, poolLines } from '../bench/steer/report-lines.js';
+import { liveAims, liveLines, poolAims, poolLines } from '../bench/steer/report-lines.js';
 import { livesOf, liveTableOf, poolOf, poolTableOf, TASKS } from './synthetic.js';
 
 const flat = (title: string, single: number, merged: number, more = {}) =>
@@ -31,7 +31,7 @@ describe('whole pools', () => {
     expect(text).toMatch(/the default +26 ± 2 +26 to 26 +\+5\.00 ± 0\.00.* -0\.20 ± 0\.00.* 1\.30 x/);
     expect(text).toContain('  the default: it said so');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(150);
-    expect(aimLines(report, 'default')).toEqual([
+    expect(poolAims(report, 'default')).toEqual([
       'gap closed 26 ± 2 %, aim at least 15: reached; interval above zero: reached.',
       'single models -0.20 ± 0.00 points, aim at least -0.3: reached.',
       'step cost 1.30 x, aim at most 1.35: reached.',
@@ -58,7 +58,7 @@ describe('whole pools', () => {
       stepCost: null,
       methods: {},
     });
-    expect(aimLines(report, 'other')).toEqual([]);
+    expect(poolAims(report, 'other')).toEqual([]);
   });
 });
 
@@ -89,6 +89,10 @@ describe('live models', () => {
       /-1\.00 ± 0\.00 +\+1\.50 ± 0\.00 +\+1\.50 ± 0\.00 +30 +30 to 30 +-2\.00 ± 0\.00 +1\.00 +2\.00 x/,
     );
     expect(lines.join('\n')).toContain('the live task loses 20.0 ± 0.0 points');
+    expect(liveAims(live, 'jitter')).toEqual([
+      'jitter: live loss closed 30 %, aim at least 25: reached;',
+      'its single model -1.00 ± 0.00 points, aim at least -0.5: MISSED.',
+    ]);
     const json = furtherJson(null, live) as { live: { id: string; stepCost: number }[] };
     expect(json.live[1]).toMatchObject({ id: 'jitter', stepCost: 2 });
   });

@@ -22,6 +22,7 @@ export function overSeedsText({ mean, spread }: OverSeeds, scale: number, digits
   if (mean === null) {
     return '-';
   }
-  const text = (scale * mean).toFixed(digits);
+  // Adding 0 turns -0 into 0.
+  const text = (Number((scale * mean).toFixed(digits)) + 0).toFixed(digits);
   return spread === null ? text : `${text} ± ${(scale * spread).toFixed(digits)}`;
 }

@@ -24,17 +24,22 @@ export type PoolWork =
 /** Whole pools: every task's model trained in one way, alone and merged. */
 export class Pools {
   readonly #options: PoolsOptions;
+  /** by id */
+  readonly #trained = new Map<string, Promise<TrainedModel[]>>();
 
   constructor(options: PoolsOptions) {
     this.#options = options;
   }
 
   /** In the order of the tasks. */
-  async train(variant: Variant): Promise<TrainedModel[]> {
+  train(variant: Variant): Promise<TrainedModel[]> {
+    const trained = this.#trained.get(variant.id) ?? this.#train(variant);
+    this.#trained.set(variant.id, trained);
+    return trained;
+  }
+
+  #train(variant: Variant): Promise<TrainedModel[]> {
     const { models, fineTuning, onWork } = this.#options;
-    if (variant.knowsOthers) {
-      await this.train(PLAIN);
-    }
     return this.#all(models.tasks, async (task) => {
       const steering = await this.steering(variant, task);
       const model = await models.train(task, recipeOf(variant, fineTuning), steering);

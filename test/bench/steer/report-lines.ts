@@ -101,7 +101,7 @@ function gainLines(
 ): string[] {
   return columnTables(
     head,
-    ['gap closed, %', 'interval', 'pairs', 'interval', 'single', 'interval', 'all in one', 'step cost'],
+    ['gap closed, %', 'interval', 'pairs', 'single', 'interval', 'all in one', 'step cost'],
     variants.map((variant) => {
       const { gapClosed, pairs, single, all } = of(variant);
       return {
@@ -110,7 +110,6 @@ function gainLines(
           shareText(gapClosed),
           gapClosed ? pointsRange0([gapClosed.low, gapClosed.high]) : '-',
           deltaText(pairs),
-          pointsRange([pairs.low, pairs.high]),
           deltaText(single),
           pointsRange([single.low, single.high]),
           deltaText(all),
@@ -163,8 +162,8 @@ export function liveLines({ seeds, tasks, references, methods, variants }: LiveR
   ];
 }
 
-/** Of a whole variant: what a pool's aims are, met or not. */
-export function aimLines({ variants }: PoolsReport, id: string): string[] {
+/** What the shipped default was to reach in whole pools, met or not. */
+export function poolAims({ variants }: PoolsReport, id: string): string[] {
   const shipped = variants.find((variant) => variant.id === id);
   const { gapClosed, single } = shipped?.againstMatched ?? {};
   if (!shipped || !gapClosed || !single) {
@@ -177,6 +176,19 @@ export function aimLines({ variants }: PoolsReport, id: string): string[] {
     ...(stepCost
       ? [`step cost ${costText(stepCost)}, aim at most 1.35: ${met(stepCost.ratio <= 1.35)}.`]
       : []),
+  ];
+}
+
+/** What it was to reach with one live model; without it in the table nothing is said. */
+export function liveAims({ variants }: LiveReport, id: string): string[] {
+  const shipped = variants.find((variant) => variant.id === id);
+  if (!shipped?.lossClosed || shipped.singleDelta.mean === null) {
+    return [];
+  }
+  const { lossClosed, singleDelta } = shipped;
+  return [
+    `${shipped.title}: live loss closed ${points(lossClosed.value, 0)} %, aim at least 25: ${met(lossClosed.value >= 0.25)};`,
+    `its single model ${change(singleDelta)} points, aim at least -0.5: ${met(shipped.singleDelta.mean >= -0.005)}.`,
   ];
 }
 
@@ -209,7 +221,7 @@ function percents(value: OverSeeds): string {
 /** A change in points, with its sign. */
 function change(value: OverSeeds): string {
   const text = overSeedsText(value, 100, 2);
-  return value.mean !== null && value.mean > 0 ? `+${text}` : text;
+  return Number.parseFloat(text) > 0 ? `+${text}` : text;
 }
 
 function deltaText({ value, spread }: Figure): string {

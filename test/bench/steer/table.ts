@@ -21,6 +21,8 @@ export interface SteerPlan {
   readonly fineTuning: Recipe;
   readonly samples: Samples;
   readonly headline: readonly string[];
+  /** of 12 steps, plain and steered, that step times are measured over */
+  readonly stepBlocks: number;
   /** null: no whole pools */
   readonly pools: {
     readonly variants: readonly Variant[];
@@ -63,7 +65,7 @@ export async function makeSteerTable(options: SteerOptions): Promise<SteerTable>
     });
     const { base, tasks } = models;
     const merges = new Merges(base, evaluators, units, samples);
-    const timed = { base, seed, evaluators, units };
+    const timed = { base, seed, evaluators, units, blocks: plan.stepBlocks };
     const pools = new Pools({ models, merges, fineTuning, threads, onWork });
     return {
       seed,
