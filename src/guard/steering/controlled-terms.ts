@@ -76,5 +76,5 @@ function affordable(
 
 function stretched(parameters: Record<string, unknown>, stretch: number): Record<string, unknown> {
   const { every } = parameters;
-  return typeof every === 'number' ? { ...parameters, every: every * stretch } : parameters;
+  return typeof every === 'number' ? { ...parameters, every: Math.ceil(every * stretch) } : parameters;
 }

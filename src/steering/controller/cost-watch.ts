@@ -42,9 +42,9 @@ export class CostWatch {
     if (typical <= this.#budget || this.#stretch >= RARELY) {
       return null;
     }
-    this.#stretch = Math.min(RARELY, this.#stretch * Math.ceil(typical / this.#budget));
+    this.#stretch = Math.min(RARELY, (this.#stretch * typical) / this.#budget);
     this.#settling = SETTLING;
     const percent = (value: number) => `${Math.round(100 * value)} %`;
-    return `the terms cost ${percent(typical)} of step time, above their budget of ${percent(this.#budget)}: they act ${this.#stretch} times more rarely than asked for`;
+    return `the terms cost ${percent(typical)} of step time, above their budget of ${percent(this.#budget)}: they act ${this.#stretch.toFixed(1)} times more rarely than at first`;
   }
 }
