@@ -3,6 +3,7 @@ import { nearest } from '../tensors/nearest.js';
 import { alignment } from './alignment.js';
 import { functional } from './functional.js';
 import { gradientNorm } from './gradient-norm.js';
+import { hold } from './hold.js';
 import { mergeSimulation } from './merge-simulation.js';
 import { proximal } from './proximal.js';
 import { scaleJitter } from './scale-jitter.js';
@@ -21,6 +22,7 @@ export const TERMS: readonly TermInfo[] = [
   subspace,
   alignment,
   functional,
+  hold,
 ];
 
 /** @throws MergeguardError naming the known terms, and the nearest of them */

@@ -33,6 +33,7 @@ const CASES: readonly [string, Record<string, unknown>][] = [
   ['alignment', {}],
   ['alignment', { mode: 'attract' }],
   ['functional', { samples: 3 }],
+  ['hold', {}],
 ];
 
 beforeAll(() => openBackend('wasm'));

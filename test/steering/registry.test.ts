@@ -3,7 +3,7 @@ import { checkTerm, TERMS, termNamed } from '../../src/steering/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
 
 const KNOWN =
-  'merge_simulation, scale_jitter, sharpness, gradient_norm, proximal, subspace, alignment, functional';
+  'merge_simulation, scale_jitter, sharpness, gradient_norm, proximal, subspace, alignment, functional, hold';
 
 describe('termNamed', () => {
   it('finds every term', () => {

@@ -1,3 +1,4 @@
+import type { SteeredTerm } from '../../../src/zoo/steering-hook.js';
 import type { Recipe } from '../../../src/zoo/train.js';
 import { RECIPES } from '../zoo/plan.js';
 import type { Variant } from './variant.js';
@@ -11,22 +12,24 @@ export const LEAST_POOL_SIZE = 8;
 
 /** Shared with `bench:zoo`, so that its cache holds the base already. */
 export const BASE_RECIPES = RECIPES;
-/** Fixed before terms were compared. */
-export const FINE_TUNING: Recipe = { ...RECIPES.fineTuning, steps: 600 };
-/** Two thirds of the steps, so that base, three pools and their merges fit into twelve minutes on two cores. */
-export const QUICK_FINE_TUNING: Recipe = { ...FINE_TUNING, steps: 400 };
+/**
+ * Chosen before terms were compared for the accuracy of pairs after plain training: 7e-4, of 2.5e-4 to 1.5e-3, on a seed that is
+ * not among the benchmark's (5) and by PyTorch twins of the models.
+ */
+export const FINE_TUNING: Recipe = { ...RECIPES.fineTuning, learningRate: 7e-4 };
+/** Fewer steps, so that base, two pools and their merges fit into twelve minutes on two cores. */
+export const QUICK_FINE_TUNING: Recipe = { ...FINE_TUNING, steps: 750 };
 
 /** Methods that gaps are averaged over. */
 export const HEADLINE: readonly string[] = ['weight_avg', 'ties', 'tsv'];
-/** Reported beside them. Of two models task_arithmetic is weight_avg where the coefficient is tuned. */
-export const FURTHER: readonly string[] = ['task_arithmetic', 'dare', 'isotropic'];
+/** Reported beside them. With a tuned coefficient task_arithmetic is weight_avg. */
+export const FURTHER: readonly string[] = ['dare', 'isotropic'];
 
 /** Coefficients that every merge, steered or plain, is tried at on calibration samples; the search goes on where the best lies at an end. */
 export const COEFFICIENTS: Readonly<Record<string, readonly number[]>> = {
   weight_avg: [0.8, 1, 1.25, 1.5],
   ties: [0.6, 0.8, 1, 1.2],
   tsv: [0.6, 0.8, 1, 1.2],
-  task_arithmetic: [1, 1.5, 2, 2.5],
   dare: [0.8, 1, 1.25, 1.5],
   isotropic: [0.6, 0.8, 1, 1.25],
 };
@@ -44,79 +47,134 @@ export const SAMPLES: Samples = { calibration: 128, test: 1000, refinements: 1 }
 export const QUICK_SAMPLES: Samples = { calibration: 128, test: 500, refinements: 0 };
 
 /** Step sizes of plain training with as many gradient evaluations as a variant; the best on calibration pairs is its control. */
-export const CONTROL_LEARNING_RATES: readonly number[] = [2.5e-4, 5e-4, 1e-3];
+export const CONTROL_LEARNING_RATES: readonly number[] = [5e-4, 7e-4];
 
-/** The term that the guard ships switched on by its controller. */
+/** Steered training bears a larger step: chosen like the range of s, on the same seed, by accuracy of pairs at no less alone. */
+const STEERED: Partial<Recipe> = { learningRate: 1e-3 };
+const JITTER = { form: 'in_place', chain: false, low: 0.5, high: 1.2 };
+const HOLD: SteeredTerm = { term: 'hold', strength: 1, parameters: {} };
+
+/**
+ * What the guard ships. The jitter stands for the plain evaluation on nine of ten steps; the tenth leaves the tap plain
+ * gradients to measure.
+ */
 export const DEFAULT: Variant = {
   id: 'default',
-  title: 'default: sharpness every 3rd step',
-  terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.2, every: 3 } }],
+  title: 'default: scale jitter in place, vectors held',
+  terms: [{ term: 'scale_jitter', strength: 0.9, parameters: JITTER }, HOLD],
+  recipe: STEERED,
 };
 
 /** Whole pools, beside plain training and the default. */
 export const POOL_VARIANTS: readonly Variant[] = [
   DEFAULT,
   {
-    id: 'sharpness',
-    title: 'sharpness every step',
-    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.2 } }],
+    id: 'jitter',
+    title: 'scale jitter in place alone',
+    terms: [{ term: 'scale_jitter', strength: 0.9, parameters: JITTER }],
+    recipe: STEERED,
   },
   {
     id: 'merge-simulation',
-    title: 'merge simulation, random directions',
-    terms: [{ term: 'merge_simulation', strength: 1, parameters: { partner: 'random' } }],
-  },
-  {
-    id: 'scale-jitter',
-    title: 'scale jitter',
-    terms: [{ term: 'scale_jitter', strength: 1 }],
+    title: 'merge simulation in place, random directions, vectors held',
+    terms: [
+      {
+        term: 'merge_simulation',
+        strength: 0.9,
+        parameters: { form: 'in_place', chain: false, partner: 'random', low: 0.5, high: 1.2 },
+      },
+      HOLD,
+    ],
+    recipe: STEERED,
   },
   {
     id: 'average',
-    title: 'plain, averaged over the second half',
-    terms: [],
-    recipe: { averaging: { from: 0.5 } },
+    title: 'default, averaged over the second half',
+    terms: DEFAULT.terms,
+    recipe: { ...STEERED, averaging: { from: 0.5 } },
   },
 ];
 
 /** One live model against fixed references: every term alone. */
 export const LIVE_VARIANTS: readonly Variant[] = [
-  {
-    id: 'twice',
-    title: 'plain, twice the steps',
-    terms: [],
-    recipe: { steps: 2 * FINE_TUNING.steps },
-  },
   DEFAULT,
   {
-    id: 'merge-simulation',
-    title: 'merge_simulation',
-    terms: [{ term: 'merge_simulation', strength: 1 }],
+    id: 'live-default',
+    title: 'default against references: simulated in place on a third of the steps, vectors held',
+    terms: [
+      {
+        term: 'merge_simulation',
+        strength: 0.35,
+        parameters: { form: 'in_place', chain: false, low: 0.5, high: 1 },
+      },
+      HOLD,
+    ],
+    recipe: STEERED,
   },
   {
-    id: 'merge-simulation-in-place',
-    title: 'merge_simulation, in place every 2nd step',
-    terms: [{ term: 'merge_simulation', strength: 1, parameters: { form: 'in_place', every: 2 } }],
+    id: 'merge-simulation',
+    title: 'merge_simulation, added every 3rd step',
+    terms: [{ term: 'merge_simulation', strength: 1, parameters: { every: 3 } }],
+  },
+  {
+    id: 'merge-simulation-drop',
+    title: 'merge_simulation in place, half of tau dropped (DARE)',
+    terms: [
+      {
+        term: 'merge_simulation',
+        strength: 0.5,
+        parameters: { form: 'in_place', chain: false, partner: 'none', cut: 'drop', low: 0.5, high: 1 },
+      },
+    ],
+    recipe: STEERED,
+  },
+  {
+    id: 'merge-simulation-trim',
+    title: 'merge_simulation in place, tau trimmed to a fifth (TIES)',
+    terms: [
+      {
+        term: 'merge_simulation',
+        strength: 0.3,
+        parameters: { form: 'in_place', chain: false, partner: 'none', cut: 'trim', low: 0.6, high: 1.2 },
+      },
+    ],
+    recipe: STEERED,
   },
   {
     id: 'scale-jitter',
-    title: 'scale_jitter',
-    terms: [{ term: 'scale_jitter', strength: 1 }],
-  },
-  {
-    id: 'scale-jitter-in-place',
-    title: 'scale_jitter, in place every 2nd step',
-    terms: [{ term: 'scale_jitter', strength: 1, parameters: { form: 'in_place', every: 2 } }],
+    title: 'scale_jitter, added every 3rd step',
+    terms: [{ term: 'scale_jitter', strength: 1, parameters: { every: 3 } }],
   },
   {
     id: 'sharpness',
-    title: 'sharpness',
-    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.2 } }],
+    title: 'sharpness, every 3rd step',
+    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.05, every: 3 } }],
+  },
+  {
+    id: 'sharpness-adaptive',
+    title: 'sharpness, adaptive radius, every 3rd step',
+    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.2, adaptive: true, every: 3 } }],
+  },
+  {
+    id: 'sharpness-up',
+    title: 'sharpness in place, up the averaged gradient',
+    terms: [{ term: 'sharpness', strength: 0.5, parameters: { radius: 0.05, form: 'in_place' } }],
+  },
+  {
+    id: 'sharpness-down',
+    title: 'sharpness in place, down the averaged gradient',
+    terms: [
+      {
+        term: 'sharpness',
+        strength: 0.5,
+        parameters: { radius: 0.05, form: 'in_place', direction: 'down' },
+      },
+    ],
   },
   {
     id: 'gradient-norm',
-    title: 'gradient_norm',
-    terms: [{ term: 'gradient_norm', strength: 0.03 }],
+    title: 'gradient_norm, every 3rd step',
+    terms: [{ term: 'gradient_norm', strength: 0.03, parameters: { every: 3 } }],
   },
   { id: 'proximal', title: 'proximal', terms: [{ term: 'proximal', strength: 1e-3 }] },
   { id: 'subspace', title: 'subspace, avoid', terms: [{ term: 'subspace', strength: 0.01 }] },
@@ -131,10 +189,11 @@ export const LIVE_VARIANTS: readonly Variant[] = [
     terms: [{ term: 'alignment', strength: 0.1, parameters: { mode: 'attract' } }],
   },
   { id: 'functional', title: 'functional', terms: [{ term: 'functional', strength: 0.01 }] },
+  { id: 'hold', title: 'hold', terms: [HOLD] },
 ];
 
-/** Live tasks, one after the other: every second of the pool. */
-export const LIVE_TASKS = 4;
+/** Live tasks, one after the other: the first and the third of the pool. */
+export const LIVE_TASKS = 2;
 /** Fixed references: of the pool's other tasks the first. */
 export const LIVE_REFERENCES = 5;
 
