@@ -8,10 +8,10 @@ import type { LossGradients, LossTerm, SteeredTensor } from './term.js';
 /** Parameters of the terms that evaluate the loss where a merge would put the weights. */
 export const ELSEWHERE = {
   ...SCHEDULE,
-  ...FORM,
+  form: FORM.default('in_place'),
   chain: z
     .boolean()
-    .default(true)
+    .default(false)
     .describe(
       'true: the gradient by the chain rule, smaller as the weights there are scaled; false: the gradient as it is there, which was measured better in place',
     ),

@@ -16,8 +16,8 @@ const parameters = z
       .max(10)
       .default(0)
       .describe('weight of the added loss, in place the share of steps; 0 turns the term off'),
-    low: z.number().min(0).max(2).default(0.3).describe('smallest merge coefficient a'),
-    high: z.number().min(0).max(2).default(0.6).describe('largest merge coefficient a'),
+    low: z.number().min(0).max(2).default(0.5).describe('smallest merge coefficient a'),
+    high: z.number().min(0).max(2).default(1).describe('largest merge coefficient a'),
     partner: z
       .enum(PARTNERS)
       .default('auto')
@@ -41,7 +41,7 @@ const parameters = z
   .describe('the loss where a merge with a partner would put the weights, drawn anew each time');
 
 /**
- * Adds strength L(base + a (cut(tau) + tau_partner)) to the loss, or evaluates that in place of L(base + tau); a uniform in
+ * Evaluates L(base + a (cut(tau) + tau_partner)) in place of L(base + tau), or adds strength times it to the loss; a uniform in
  * [low, high]. The partner is a constant to the chain rule, also where it was made of tau; of cut values the derivative
  * is the factor that they were cut with.
  * Source: the merge itself, task arithmetic of Ilharco et al. 2023, arXiv 2212.04089, as a perturbation of training.
@@ -53,7 +53,7 @@ export const mergeSimulation: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 1,
   measured:
-    'partner reference, strength 1 on every step, a in .3 to .6: raw accuracy after merging +3.0 (weight_avg), +6.4 (task_arithmetic 0.3), +2.5 (ties) points, single model -0.5, at twice the step cost; it costs the fixed references 1 to 5 points (zoo, 4 live tasks, 2 seeds)',
+    'added by the chain rule, partner reference, strength 1 on every step, a in .3 to .6: raw accuracy after merging +3.0 (weight_avg), +6.4 (task_arithmetic 0.3), +2.5 (ties) points, single model -0.5, at twice the step cost; it costs the fixed references 1 to 5 points (zoo, 4 live tasks, 2 seeds)',
   parameters,
   start(options, context) {
     const settled = termOptions('merge_simulation', parameters, options);

@@ -8,14 +8,11 @@ export const SCHEDULE = {
 };
 
 /** Parameter of those that can stand for the plain evaluation. */
-export const FORM = {
-  form: z
-    .enum(['added', 'in_place'])
-    .default('added')
-    .describe(
-      'added: a second evaluation, added to the plain one; in_place: instead of the plain one, on a share of the steps that is the strength (1 or more: all)',
-    ),
-};
+export const FORM = z
+  .enum(['added', 'in_place'])
+  .describe(
+    'added: a second evaluation, added to the plain one; in_place: instead of the plain one, on a share of the steps that is the strength (1 or more: all)',
+  );
 
 interface Schedule {
   readonly every: number;

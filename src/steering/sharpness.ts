@@ -35,7 +35,7 @@ const parameters = z
       .default('up')
       .describe('in place: up, where the loss was rising, or down, where the last steps lead (momentum SAM)'),
     ...SCHEDULE,
-    ...FORM,
+    form: FORM.default('added'),
   })
   .describe(
     'the gradient where the loss near the live weights is largest (SAM): flat minima, which merge better',

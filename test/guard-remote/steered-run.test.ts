@@ -65,27 +65,36 @@ async function trained(makeGuard: AttachOptions['guard'], config: GuardConfigInp
   return { log, values, guard: guard as Guard | null };
 }
 
+const ADDED = { form: 'added', chain: true } as const;
+
 describe('a run that is steered', () => {
-  const fixed = {
+  const fixed = (form: object) => ({
     ...EVERY_STEP,
     seed: 4,
     steering: {
-      merge_simulation: { strength: 0.7, every: 2 },
-      scale_jitter: { strength: 0.5, probability: 0.6 },
+      merge_simulation: { ...form, strength: 0.7, every: 2 },
+      scale_jitter: { ...form, strength: 0.5, probability: 0.6 },
       sharpness: { strength: 1, every: 3 },
       proximal: { strength: 0.01 },
     },
-  };
-
-  it('by a remote guard, with fixed strengths, has the same weights at every step as one steered in its process', async () => {
-    const [inside, outside] = [await trained(here, fixed), await trained(elsewhere, fixed)];
-    expect(outside.values).toEqual(inside.values);
-    expect(outside.log.of('steer').map(({ terms }) => terms)).toEqual(
-      inside.log.of('steer').map(({ terms }) => terms),
-    );
-    const plain = await trained(here, EVERY_STEP);
-    expect(inside.values[0]).not.toEqual(plain.values[0]);
   });
+
+  it.each([
+    ['added', fixed(ADDED), 0],
+    // At the base, where the first step is taken, every place is the same.
+    ['in place', fixed({}), 2],
+  ])(
+    'by a remote guard, with fixed strengths, has the same weights at every step as one steered in its process (%s)',
+    async (_, fixed, acts) => {
+      const [inside, outside] = [await trained(here, fixed), await trained(elsewhere, fixed)];
+      expect(outside.values).toEqual(inside.values);
+      expect(outside.log.of('steer').map(({ terms }) => terms)).toEqual(
+        inside.log.of('steer').map(({ terms }) => terms),
+      );
+      const plain = await trained(here, EVERY_STEP);
+      expect(inside.values[acts]).not.toEqual(plain.values[acts]);
+    },
+  );
 
   const controlled: GuardConfigInput = {
     ...EVERY_STEP,
@@ -93,7 +102,7 @@ describe('a run that is steered', () => {
     tap: { every: TICK, foldStride: 1 },
     selfProbe: { every: TICK },
     steering: {
-      merge_simulation: { every: 1 },
+      merge_simulation: { ...ADDED, low: 0.3, high: 0.6 },
       controller: {
         enabled: true,
         terms: ['merge_simulation', 'sharpness'],

@@ -98,7 +98,7 @@ describe('reading a configuration', () => {
     expect(config.tap.every).toBe(25);
     expect(config.methods).toEqual(['ties']);
     expect(config.fingerprint).toBeNull();
-    expect(config.steering.scale_jitter).toMatchObject({ strength: 1, low: 0.2, high: 0.7, every: 1 });
+    expect(config.steering.scale_jitter).toMatchObject({ strength: 1, low: 0.5, high: 1.2, every: 1 });
   });
 
   it('reads a file, and the defaults where there is none to read', () => {
@@ -126,8 +126,8 @@ describe('bad input', () => {
     ],
     [
       'a strength that two would set',
-      'steering: {sharpness: {strength: 0.5}, controller: {enabled: true}}',
-      'steering.sharpness.strength is 0.5, but the controller sets it (steering.controller.terms); leave one of the two out',
+      'steering: {scale_jitter: {strength: 0.5}, controller: {enabled: true}}',
+      'steering.scale_jitter.strength is 0.5, but the controller sets it (steering.controller.terms); leave one of the two out',
     ],
     [
       'a rate out of range',

@@ -43,7 +43,13 @@ describe('a run', () => {
     expect(names(events)).toEqual(['hello', 'steer', 'end']);
     expect(events[1]).toMatchObject({
       step: 0,
-      terms: [{ term: 'scale_jitter', strength: 0.5, parameters: { low: 0.3, high: 0.7, every: 1 } }],
+      terms: [
+        {
+          term: 'scale_jitter',
+          strength: 0.5,
+          parameters: { low: 0.3, high: 1.2, every: 1, form: 'in_place' },
+        },
+      ],
       lifetimeSteps: null,
       reason: 'fixed strengths from the configuration',
     });

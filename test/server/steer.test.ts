@@ -64,7 +64,7 @@ describe('an order at /v1/produce', () => {
         {
           term: 'merge_simulation',
           strength: 0.5,
-          parameters: expect.objectContaining({ low: 0.2, high: 0.6 }),
+          parameters: expect.objectContaining({ low: 0.2, high: 1 }),
         },
       ],
     };

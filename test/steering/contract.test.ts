@@ -15,13 +15,16 @@ import { Quadratic } from './quadratic.js';
 
 const CASES: readonly [string, Record<string, unknown>][] = [
   ['merge_simulation', {}],
-  ['merge_simulation', { partner: 'random', chain: false }],
-  ['merge_simulation', { partner: 'none', cut: 'drop' }],
-  ['merge_simulation', { cut: 'trim' }],
-  ['merge_simulation', { cut: 'drop', form: 'in_place' }],
+  ['merge_simulation', { form: 'added', chain: true }],
+  ['merge_simulation', { form: 'added', partner: 'random', chain: false }],
+  ['merge_simulation', { form: 'added', chain: true, partner: 'none', cut: 'drop' }],
+  ['merge_simulation', { form: 'added', chain: true, cut: 'trim' }],
+  ['merge_simulation', { cut: 'drop', form: 'in_place', chain: true }],
   ['scale_jitter', {}],
-  ['scale_jitter', { form: 'in_place' }],
+  ['scale_jitter', { form: 'added', chain: true }],
+  ['scale_jitter', { form: 'in_place', chain: true }],
   ['scale_jitter', { form: 'in_place', chain: false, every: 2, probability: 0.5 }],
+  ['scale_jitter', { form: 'added', every: 2, probability: 0.5 }],
   ['sharpness', {}],
   ['sharpness', { adaptive: true }],
   ['sharpness', { form: 'in_place' }],
@@ -35,6 +38,9 @@ const CASES: readonly [string, Record<string, unknown>][] = [
   ['functional', { samples: 3 }],
   ['hold', {}],
 ];
+
+/** Terms that stand for the plain evaluation unless told otherwise. */
+const IN_PLACE = ['merge_simulation', 'scale_jitter'];
 
 beforeAll(() => openBackend('wasm'));
 
@@ -218,7 +224,8 @@ describe.each(LOSS_CASES)('%s %j', (name, options) => {
 
   it('costs what it says, and evaluates once', () => {
     const { info } = checkTerm(name);
-    const { every = 1, probability = 1, form = 'added' } = options as Record<string, never>;
+    const usual = IN_PLACE.includes(name) ? 'in_place' : 'added';
+    const { every = 1, probability = 1, form = usual } = options as Record<string, never>;
     expect(info.gradientEvaluations(options)).toBe(form === 'added' ? probability / every : 0);
     expect(info.gradientEvaluations({ ...options, every: 4 })).toBe(form === 'added' ? probability / 4 : 0);
     const term = start(fullContext());

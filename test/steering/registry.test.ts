@@ -27,12 +27,12 @@ describe('checkTerm', () => {
     expect(info.name).toBe('scale_jitter');
     expect(options).toEqual({
       strength: 0.5,
-      low: 0.2,
+      low: 0.5,
       high: 0.6,
       every: 1,
       probability: 1,
-      form: 'added',
-      chain: true,
+      form: 'in_place',
+      chain: false,
     });
     expect(checkTerm('proximal').options.strength).toBe(0);
   });

@@ -213,7 +213,7 @@ describe('device memory and reads', () => {
     const before = tf.memory().numTensors;
     const config = {
       ...EVERY_STEP,
-      steering: { subspace: { strength: 0.01 }, scale_jitter: { strength: 1 } },
+      steering: { subspace: { strength: 0.01 }, scale_jitter: { strength: 1, form: 'added' } },
     };
     const guard = await attach(optimizer, { ...options(), config, calibration: model.calibration });
     await train(model, optimizer, 20);

@@ -169,7 +169,7 @@ describe('the training goes on', () => {
 
   it('when a steering term fails: without its addition', async () => {
     const optimizer = tf.train.sgd(0.1);
-    const config = { ...EVERY_STEP, steering: { scale_jitter: { strength: 1 } } };
+    const config = { ...EVERY_STEP, steering: { scale_jitter: { strength: 1, form: 'added' } } };
     const guard = await attach(optimizer, { ...options(), config });
     const log = eventLog(guard);
     // The second evaluation of a step is the plain one, in a loop of one's own.
@@ -198,8 +198,9 @@ describe('the training goes on', () => {
 
   it('an error of the loss function itself stays the user’s', async () => {
     const optimizer = tf.train.sgd(0.1);
-    for (const strength of [0, 1]) {
-      const config = { ...EVERY_STEP, steering: { scale_jitter: { strength } } };
+    const added = { strength: 1, form: 'added' };
+    for (const scale_jitter of [{ strength: 0 }, added, { strength: 1, form: 'in_place' }]) {
+      const config = { ...EVERY_STEP, steering: { scale_jitter } };
       const guard = await attach(optimizer, { ...options(), config });
       const broken = () => {
         throw new Error('my own mistake');

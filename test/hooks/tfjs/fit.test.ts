@@ -138,7 +138,7 @@ describe('LayersModel.fit', () => {
     for (const strength of [0, 1]) {
       const config = {
         ...EVERY_STEP,
-        steering: { scale_jitter: { strength }, subspace: { strength: 0.1 * strength } },
+        steering: { scale_jitter: { strength, form: 'added' }, subspace: { strength: 0.1 * strength } },
       };
       const guarded = await trainedBy({ config, epochs: 8, batchNorm: true });
       const plain = await trainedBy({ config: null, epochs: 8, batchNorm: true });
@@ -149,8 +149,11 @@ describe('LayersModel.fit', () => {
   });
 });
 
-describe('fit with scale_jitter and BatchNorm', () => {
-  const config = { ...EVERY_STEP, steering: { scale_jitter: { strength: 1 } } };
+describe('fit with scale_jitter, added, and BatchNorm', () => {
+  const config = {
+    ...EVERY_STEP,
+    steering: { scale_jitter: { strength: 1, form: 'added', chain: true, low: 0.2, high: 0.7 } },
+  };
 
   it('logs the plain evaluation, and updates the moving statistics once', async () => {
     // One batch: the plain evaluation is that of the same initial weights with and without terms.

@@ -47,7 +47,7 @@ describe('a live model with LoRA adapters', () => {
   });
 
   it('scale_jitter scales task vectors: the gradients are those of the loss at base + s tau', async () => {
-    const steering = { scale_jitter: { strength: 1, low: 0.4, high: 0.4 } };
+    const steering = { scale_jitter: { strength: 1, form: 'added', chain: true, low: 0.4, high: 0.4 } };
     const lora = { scale: SCALE };
     const optimizer = tf.train.sgd(1);
     model.dispose();

@@ -23,7 +23,7 @@ const elsewhere: AttachOptions['guard'] = (setup, config) => connectGuard(server
 const steered = {
   ...EVERY_STEP,
   seed: 4,
-  steering: { scale_jitter: { strength: 1 }, subspace: { strength: 0.1 } },
+  steering: { scale_jitter: { strength: 1, form: 'added' }, subspace: { strength: 0.1 } },
 };
 
 async function trained(guard: AttachOptions['guard'], config: AttachOptions['config']) {

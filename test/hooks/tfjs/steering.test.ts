@@ -64,10 +64,12 @@ function descend(other: SmallModel, gradients: number[][]): void {
   });
 }
 
-describe('scale_jitter', () => {
+const ADDED = { form: 'added', chain: true };
+
+describe('scale_jitter, added', () => {
   it('is plain training plus the loss at base + s tau, by hand', async () => {
     const optimizer = tf.train.sgd(RATE);
-    const terms = { scale_jitter: { strength: 0.8, low: 0.3, high: 0.6, every: 2 } };
+    const terms = { scale_jitter: { ...ADDED, strength: 0.8, low: 0.3, high: 0.6, every: 2 } };
     const guard = await attach(optimizer, options(terms));
     const log = eventLog(guard);
     await train(model, optimizer, 6);
@@ -101,7 +103,7 @@ describe('scale_jitter', () => {
       const recording = recordingGuard();
       const optimizer = tf.train.sgd(RATE);
       const guard = await attach(optimizer, {
-        ...options({ scale_jitter: { strength } }),
+        ...options({ scale_jitter: { ...ADDED, strength } }),
         weights: other.weights,
         guard: recording.guard,
       });
@@ -121,7 +123,10 @@ describe('scale_jitter', () => {
     const seen: number[] = [];
     const optimizer = tf.train.sgd(RATE);
     const weights = { ...model.weights, 'norm/moving_mean': moving };
-    const guard = await attach(optimizer, { ...options({ scale_jitter: { strength: 1 } }), weights });
+    const guard = await attach(optimizer, {
+      ...options({ scale_jitter: { ...ADDED, strength: 1 } }),
+      weights,
+    });
     let kept: tf.Tensor | null = null;
     const loss = () => {
       const value = model.loss();
@@ -145,18 +150,21 @@ describe('scale_jitter', () => {
     await guard.detach();
   });
 
-  it('says that it can do nothing where the loop hands over gradients only', async () => {
-    const optimizer = tf.train.sgd(RATE);
-    const guard = await attach(optimizer, options({ scale_jitter: { strength: 1 } }));
-    const log = eventLog(guard);
-    for (let step = 0; step < 3; step++) {
-      const { value, grads } = tf.variableGrads(model.loss, model.variables);
-      optimizer.applyGradients(grads);
-      tf.dispose([value, grads]);
-    }
-    await guard.detach();
-    expect(log.titles).toEqual(['A steering term does nothing']);
-  });
+  it.each(['added', 'in_place'])(
+    'says that it can do nothing where the loop hands over gradients only (%s)',
+    async (form) => {
+      const optimizer = tf.train.sgd(RATE);
+      const guard = await attach(optimizer, options({ scale_jitter: { strength: 1, form } }));
+      const log = eventLog(guard);
+      for (let step = 0; step < 3; step++) {
+        const { value, grads } = tf.variableGrads(model.loss, model.variables);
+        optimizer.applyGradients(grads);
+        tf.dispose([value, grads]);
+      }
+      await guard.detach();
+      expect(log.titles).toEqual(['A steering term does nothing']);
+    },
+  );
 });
 
 describe('subspace', () => {
@@ -248,7 +256,7 @@ describe('orders of the guard', () => {
     return { guard, optimizer, order, log };
   }
 
-  const jitter = { term: 'scale_jitter', strength: 1, parameters: {} };
+  const jitter = { term: 'scale_jitter', strength: 1, parameters: ADDED };
   const avoid = { term: 'subspace', strength: 0.5, parameters: {} };
 
   it('end with their lifetime, in steps, also in a loop that hands over gradients only', async () => {

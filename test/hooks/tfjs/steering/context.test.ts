@@ -134,7 +134,7 @@ describe('terms that ask for it', () => {
   const ASKING: Terms = {
     functional: { strength: 0.3, samples: 4 },
     alignment: { strength: 0.5, mode: 'attract' },
-    merge_simulation: { strength: 0.5, partner: 'reference' },
+    merge_simulation: { strength: 0.5, form: 'added', chain: true, partner: 'reference' },
     subspace: { strength: 0.1 },
   };
 

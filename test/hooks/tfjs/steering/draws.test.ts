@@ -80,7 +80,7 @@ async function fitted(steering: Terms | null, seed = 5) {
 }
 
 const ALL: Terms = {
-  scale_jitter: { strength: 0.5, every: 2 },
+  scale_jitter: { strength: 0.5, form: 'added', chain: true, every: 2 },
   merge_simulation: { strength: 0.5, form: 'in_place', every: 3 },
   sharpness: { strength: 0.5, radius: 0.1 },
   gradient_norm: { strength: 0.05, every: 2 },
@@ -97,7 +97,7 @@ describe('fit with dropout and BatchNorm', () => {
     expect(off.weights).toEqual(plain.weights);
     expect(off.batches).toEqual(plain.batches);
     // Two evaluations on every step, of which the second counts for nothing that is seen in float32.
-    const nothing = await fitted({ scale_jitter: { strength: 1e-30 } });
+    const nothing = await fitted({ scale_jitter: { strength: 1e-30, form: 'added' } });
     expect(nothing.weights).toEqual(plain.weights);
     expect(nothing.batches).toEqual(plain.batches);
     expect(nothing.log.of('tick').at(-1)!.cost.termMs).toBeGreaterThan(0);
@@ -156,7 +156,7 @@ describe('a loss that is not the same between evaluations', () => {
   });
 
   it('does not matter to terms that do not compare gradients', async () => {
-    expect((await alertsOf({ scale_jitter: { strength: 1 } }, drawing)).titles).toEqual([]);
+    expect((await alertsOf({ scale_jitter: { strength: 1, form: 'added' } }, drawing)).titles).toEqual([]);
   });
 });
 
@@ -164,7 +164,10 @@ describe('what a loss function keeps', () => {
   it('is left once, and a constant that it makes on its first call stays', async () => {
     const model = new SmallModel();
     const optimizer = tf.train.sgd(RATE);
-    const steering = { sharpness: { strength: 1, radius: 0.1 }, scale_jitter: { strength: 1 } };
+    const steering = {
+      sharpness: { strength: 1, radius: 0.1 },
+      scale_jitter: { strength: 1, form: 'added' },
+    };
     const guard = await attach(optimizer, steeredBy(steering, model.weights));
     const log = eventLog(guard);
     let constant: tf.Tensor | null = null;

@@ -62,7 +62,7 @@ describe('terms in place', () => {
 
   it('stand for the plain gradients that added terms are added to', async () => {
     const optimizer = tf.train.sgd(RATE);
-    const merge = { strength: 0.7, low: 0.3, high: 0.3, partner: 'none', chain: false };
+    const merge = { ...half, strength: 0.7, low: 0.3, high: 0.3, partner: 'none', form: 'added' };
     const terms = { merge_simulation: merge, scale_jitter: half };
     const guard = await attach(optimizer, steeredBy(terms, model.weights));
     const other = new SmallModel();
