@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MergeguardError } from '../tensors/errors.js';
 import type { Random } from '../tensors/random.js';
 import { globalDot, globalNorm, type Trained, trainedOf } from './gradient-maps.js';
-import { adaptedMatrices, needReferences, WORKS_WITHOUT } from './needs.js';
+import { ACT_ON_ADAPTED, adaptedMatrices, needReferences } from './needs.js';
 import type { GradientTerm, SteeringReference, TermInfo } from './term.js';
 import { termOptions } from './term-options.js';
 
@@ -53,7 +53,7 @@ export const alignment: TermInfo = {
         : references.filter((reference) => tf.tidy(() => whole.some((t) => reference.gradient(t) !== null)));
     const leavesOut = adaptedMatrices(tensors);
     if (whole.length === 0) {
-      throw new MergeguardError(`${name} ${leavesOut}, and there is no other; ${WORKS_WITHOUT}`);
+      throw new MergeguardError(`${name} ${leavesOut}, and there is no other; ${ACT_ON_ADAPTED}`);
     }
     if (able.length === 0) {
       throw new MergeguardError(

@@ -1,8 +1,12 @@
 import { MergeguardError } from '../tensors/errors.js';
 import type { SteeredTensor, SteeringReference } from './term.js';
 
-/** What to say to somebody who lacks references. */
-export const WORKS_WITHOUT = 'scale_jitter, sharpness and merge_simulation with partner random work without';
+/** What to say to somebody who lacks what a term needs of references, calibration samples or activations. */
+export const WORKS_WITHOUT =
+  'scale_jitter, sharpness, hold and merge_simulation with partner random work without';
+
+/** What to say where a term can not act since all matrices have LoRA adapters. */
+export const ACT_ON_ADAPTED = 'scale_jitter, sharpness and merge_simulation with partner random act on them';
 
 /** @throws MergeguardError where there are none */
 export function needReferences(name: string, references: readonly SteeringReference[]): void {

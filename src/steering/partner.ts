@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { MergeguardError } from '../tensors/errors.js';
 import type { Random } from '../tensors/random.js';
 import { tauOf } from './move-weights.js';
-import { adaptedMatrices, needReferences, WORKS_WITHOUT } from './needs.js';
+import { ACT_ON_ADAPTED, adaptedMatrices, needReferences } from './needs.js';
 import type { SteeredTensor, SteeringContext } from './term.js';
 
 export const PARTNERS = ['auto', 'reference', 'random', 'none'] as const;
@@ -25,7 +25,7 @@ export function partnersOf(
     const adapted = adaptedMatrices(tensors);
     if (tensors.every(({ isFactor }) => isFactor)) {
       throw new MergeguardError(
-        `merge_simulation with partner reference ${adapted}, and there is no other; ${WORKS_WITHOUT}`,
+        `merge_simulation with partner reference ${adapted}, and there is no other; ${ACT_ON_ADAPTED}`,
       );
     }
   }

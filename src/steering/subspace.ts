@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { MergeguardError } from '../tensors/errors.js';
 import { tauOf } from './move-weights.js';
-import { adaptedMatrices, needReferences } from './needs.js';
+import { ACT_ON_ADAPTED, adaptedMatrices, needReferences } from './needs.js';
 import type { GradientTerm, SteeredTensor, SteeringContext, TermInfo } from './term.js';
 import { termOptions } from './term-options.js';
 
@@ -40,7 +40,7 @@ export const subspace: TermInfo = {
     );
     const projectors = projectorsOf(context);
     if (leavesOut !== null && projectors.length === 0) {
-      throw new MergeguardError(`it ${leavesOut}, and there is no other; scale_jitter acts on them`);
+      throw new MergeguardError(`it ${leavesOut}, and there is no other; ${ACT_ON_ADAPTED}`);
     }
     return {
       kind: 'gradient',

@@ -128,6 +128,6 @@ it('leaves LoRA factors, and says so', () => {
   const term = alignment.start({}, adapted(1)) as GradientTerm;
   expect(term.leavesOut).toBe('alignment does not act on matrices with a LoRA adapter (a)');
   expect(() => alignment.start({}, adapted(2))).toThrow(
-    /\(a and 1 more\), and there is no other; scale_jitter/,
+    /\(a and 1 more\), and there is no other; scale_jitter.* act on them$/,
   );
 });

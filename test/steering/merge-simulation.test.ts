@@ -93,12 +93,12 @@ describe('merge_simulation with a reference', () => {
 
   it('says what works without', () => {
     expect(() => start({ partner: 'reference' })).toThrow(
-      'merge_simulation with partner reference needs references, and there are none; scale_jitter, sharpness and merge_simulation with partner random work without',
+      'merge_simulation with partner reference needs references, and there are none; scale_jitter, sharpness, hold and merge_simulation with partner random work without',
     );
     const adapted = withReference();
     const tensors = adapted.tensors.map((tensor) => ({ ...tensor, isFactor: true }));
     expect(() => start({ partner: 'reference' }, { ...adapted, tensors })).toThrow(
-      /does not act on matrices with a LoRA adapter \(up.weight and 2 more\).*partner random work without/,
+      /does not act on matrices with a LoRA adapter \(up.weight and 2 more\).*partner random act on them$/,
     );
   });
 });
@@ -135,7 +135,7 @@ describe('the random partner', () => {
 
 describe('cuts', () => {
   it('drops values with the rate and scales up the rest, and so the gradient', () => {
-    const term = start({ low: 0.5, high: 0.5, partner: 'none', cut: 'drop', rate: 0.75 });
+    const term = start({ low: 0.5, high: 0.5, partner: 'none', cut: 'drop', rate: 0.75, chain: true });
     const tau = liveTaus();
     const kept = Array.from({ length: 60 }, () => seenTaus(term)).flatMap((taus) =>
       taus.flatMap((values, v) => values.map((x, i) => Math.round((x / tau[v][i]) * 10) / 10)),

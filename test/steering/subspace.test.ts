@@ -152,7 +152,7 @@ describe('the gradient', () => {
     expect(names).toEqual([model.tensors[1].variable.name]);
     term.dispose();
     expect(() => subspace.start({}, adapted(2))).toThrow(
-      'a LoRA adapter (up.weight and 1 more), and there is no other; scale_jitter acts on them',
+      'a LoRA adapter (up.weight and 1 more), and there is no other; scale_jitter, sharpness and merge_simulation with partner random act on them',
     );
   });
 

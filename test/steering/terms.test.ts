@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openBackend } from '../../src/backend/index.js';
 import { resolveConfig } from '../../src/guard/config.js';
-import { TERM_NEEDS, TERMS, termNamed } from '../../src/steering/index.js';
+import { TERM_NEEDS, TERMS, termNamed, WORKS_WITHOUT } from '../../src/steering/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
 import { contextOf, type Model, makeModel } from './model.js';
 
@@ -82,7 +82,7 @@ describe.each(TERMS.map((info) => [info.name, info] as const))('%s', (name, info
     if (info.needs.includes('references')) {
       expect(start).toThrow(MergeguardError);
       expect(start).toThrow(
-        /needs references, and there are none; scale_jitter, sharpness and merge_simulation with partner random work without/,
+        /needs references, and there are none; scale_jitter, sharpness, hold and merge_simulation with partner random work without$/,
       );
     } else {
       const term = start();
@@ -93,16 +93,22 @@ describe.each(TERMS.map((info) => [info.name, info] as const))('%s', (name, info
   });
 });
 
+it('those that are named to work without need no more than a loss function', () => {
+  const named = TERMS.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(WORKS_WITHOUT));
+  expect(named).toHaveLength(4);
+  expect(named.flatMap(({ needs }) => needs).filter((need) => need !== 'loss function')).toEqual([]);
+});
+
 describe('scale_jitter’s own parameters', () => {
   it('refuses scales that end before they begin, naming both', () => {
     expect(() => resolveConfig({ steering: { scale_jitter: { low: 0.8, high: 0.3 } } })).toThrow(
       'steering.scale_jitter.high is 0.3, but must be at least low (0.8)',
     );
-    expect(() => resolveConfig({ steering: { scale_jitter: { low: 0.8 } } })).toThrow(
-      'steering.scale_jitter.high is 0.7, but must be at least low (0.8)',
+    expect(() => resolveConfig({ steering: { scale_jitter: { low: 1.5 } } })).toThrow(
+      'steering.scale_jitter.high is 1.2, but must be at least low (1.5)',
     );
     const jitter = termNamed('scale_jitter');
-    expect(() => jitter.start({ strength: 1, low: 0.8 }, contextOf(model))).toThrow(/high/);
+    expect(() => jitter.start({ strength: 1, low: 1.5 }, contextOf(model))).toThrow(/high/);
     expect(jitter.parameters.parse({ low: 0.5, high: 0.5 })).toMatchObject({ low: 0.5, high: 0.5 });
   });
 

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import {
   type SteeringContext,
   TERM_NEEDS,
-  TERMS,
   type TermInfo,
   type TermNeed,
+  WORKS_WITHOUT,
 } from '../../../src/steering/index.js';
 
 /** Which needs of a term this run does not meet, and which terms work without; null: it meets all. */
@@ -13,8 +13,7 @@ export function unmetNeeds(info: TermInfo, context: SteeringContext): string | n
   if (missing.length === 0) {
     return null;
   }
-  const others = TERMS.filter(({ needs }) => needs.every((need) => isMet(need, context)));
-  return `${info.name} needs ${missing.map((need) => TERM_NEEDS[need]).join(' and ')}, which this run has not; ${others.map(({ name }) => name).join(', ')} work without`;
+  return `${info.name} needs ${missing.map((need) => TERM_NEEDS[need]).join(' and ')}, which this run has not; ${WORKS_WITHOUT}`;
 }
 
 function isMet(need: TermNeed, { references, tensors, activations }: SteeringContext): boolean {
