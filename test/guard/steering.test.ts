@@ -8,26 +8,37 @@ import { guardOf, of } from './guard-bench.js';
 import { observation, selfProbe, setup } from './samples.js';
 
 /** An observation every 10 steps with a self-probe that finds `merged` of an own accuracy of 0.95. */
-function observed(step: number, merged: number) {
+function observed(step: number, merged: number, steering = 0) {
   const probe = { ...selfProbe, accuracy: 0.95, scaledAccuracy: merged, samples: 10_000, step };
-  return observation(step, (made) => Object.assign(made, { selfProbe: probe }));
+  const made = observation(step, (statistics) => Object.assign(statistics, { selfProbe: probe }));
+  return { ...made, cost: { ...made.cost, steering } };
 }
 
-/** A run that merges at 0.6, and better the longer steering is on (`gain` a tick at full strength). */
-async function controlled(options: GuardConfigInput, gain: number, ticks = 60): Promise<SteerEvent[]> {
+/**
+ * A run that merges at 0.6, and better the longer steering is on (`gain` a tick at full strength).
+ * @param cost share of step time that the last term costs on a step on which it acts
+ */
+async function controlled(
+  options: GuardConfigInput,
+  gain: number,
+  ticks = 60,
+  cost = 0,
+): Promise<SteerEvent[]> {
   const guard = guardOf(options);
   const all = firstValueFrom(guard.events.pipe(toArray()));
   const random = new Random('controlled');
   let strength = 0;
+  let every = 1;
   guard.events.subscribe((event) => {
     if (event.event === 'steer') {
       strength = event.terms[0]?.strength ?? 0;
+      every = Number(event.terms.at(-1)?.parameters.every ?? 1);
     }
   });
   let merged = 0.6;
   for (let i = 1; i <= ticks; i++) {
     merged = Math.min(0.9, merged + gain * strength);
-    guard.observe(observed(10 * i, merged + 0.001 * random.normal()));
+    guard.observe(observed(10 * i, merged + 0.001 * random.normal(), cost / every));
     await Promise.resolve();
   }
   await guard.close('done');
@@ -45,7 +56,8 @@ const decades = (from: number, to: number) =>
   Array.from({ length: (to - from) / 10 + 1 }, (_, i) => from + 10 * i);
 
 describe('the controller of a run', () => {
-  const enabled = { steering: { controller: { enabled: true } } };
+  const controller = { enabled: true, terms: ['sharpness'] };
+  const enabled = { steering: { controller } };
 
   it('raises what helps by a quarter a decision, within its cost, and says why', async () => {
     const steers = await controlled(enabled, 0.01);
@@ -82,7 +94,7 @@ describe('the controller of a run', () => {
   });
 
   it('acts on a later step at a fixed cadence, so that the way to the hook does not count', async () => {
-    const steers = await controlled({ steering: { controller: { enabled: true, every: 20 } } }, 0.01);
+    const steers = await controlled({ steering: { controller: { ...controller, every: 20 } } }, 0.01);
     const decided = steers.filter(({ reason }) => reason !== 'goes on as it is');
     expect(decided.length).toBeGreaterThan(4);
     expect(decided.every(({ step, fromStep }) => fromStep === step + 10)).toBe(true);
@@ -91,14 +103,49 @@ describe('the controller of a run', () => {
   });
 
   it('keeps fixed strengths beside its own terms', async () => {
-    const steers = await controlled(
-      { steering: { proximal: { strength: 0.01 }, controller: { enabled: true } } },
-      0,
-      7,
-    );
+    const steers = await controlled({ steering: { proximal: { strength: 0.01 }, controller } }, 0, 7);
     expect(steers.map(({ source }) => source)).toEqual(['config', 'controller', 'controller']);
     expect(steers[1]!.terms.map(({ term }) => term)).toEqual(['proximal', 'sharpness']);
   });
+
+  it('moves scale jitter in place by default, up to its default strength: on a share of the steps, none of them left out to save time', async () => {
+    const steers = await controlled({ steering: { controller: { enabled: true, costBudget: 0.01 } } }, 0.01);
+    const strengths = steers.slice(0, 4).map(({ terms }) => terms[0]!.strength);
+    expect(strengths).toEqual([0.25 * 0.9, 0.5 * 0.9, 0.75 * 0.9, 0.9]);
+    for (const { terms } of steers) {
+      expect(terms).toEqual([
+        expect.objectContaining({
+          term: 'scale_jitter',
+          parameters: expect.objectContaining({ form: 'in_place', every: 1 }),
+        }),
+      ]);
+    }
+  });
+
+  it('leaves its whole cost to the terms that evaluate more, and the others as often as asked for', async () => {
+    const both = { enabled: true, terms: ['scale_jitter', 'sharpness', 'proximal'] };
+    const [first] = await controlled({ steering: { scale_jitter: { every: 2 }, controller: both } }, 0.01);
+    expect(first!.terms.map(({ term, parameters }) => [term, parameters.every])).toEqual([
+      ['scale_jitter', 2],
+      ['sharpness', 3],
+      ['proximal', undefined],
+    ]);
+  });
+
+  it.each([
+    { terms: ['scale_jitter', 'sharpness'], cost: 3 * 0.7, wanted: [1, 6] },
+    { terms: ['scale_jitter'], cost: 0.7, wanted: [2] },
+  ])(
+    'lets $terms act on every $wanted th step where they are measured to cost twice the budget',
+    async (row) => {
+      const { terms, cost, wanted } = row;
+      const steers = await controlled({ steering: { controller: { enabled: true, terms } } }, 0.01, 60, cost);
+      const last = steers.at(-1)!;
+      expect(last.terms.map(({ parameters }) => parameters.every)).toEqual(wanted);
+      const told = steers.filter(({ reason }) => reason.includes('the terms cost 70 % of step time'));
+      expect(told).toHaveLength(1);
+    },
+  );
 
   it('is refused terms that this run can not have, or that cost too much', () => {
     const create = (controller: object, references = setup.references) =>
@@ -109,9 +156,9 @@ describe('the controller of a run', () => {
       );
     expect(() => create({ terms: ['subspace'] }, [])).toThrow(MergeguardError);
     expect(() => create({ terms: ['subspace'] }, [])).toThrow(
-      /^subspace needs references, and this run has none; .*sharpness.* work without$/,
+      /^subspace needs references, and this run has none; .*sharpness.*hold.* work without$/,
     );
-    expect(() => create({ costBudget: 0.001 })).toThrow(
+    expect(() => create({ terms: ['sharpness'], costBudget: 0.001 })).toThrow(
       /^steering.controller: sharpness costs 0\.016 of a step even on every 64th, above the 0\.0010/,
     );
   });
@@ -128,7 +175,7 @@ describe('an order given by hand', () => {
       {
         term: 'scale_jitter',
         strength: 0.5,
-        parameters: expect.objectContaining({ low: 0.2, high: 0.7, every: 1 }),
+        parameters: expect.objectContaining({ low: 0.5, high: 1.2, every: 1, form: 'in_place' }),
       },
     ]);
   });
@@ -154,7 +201,7 @@ describe('an order given by hand', () => {
   });
 
   it('overrides the controller, which goes on with a plain phase', async () => {
-    const guard = guardOf({ steering: { controller: { enabled: true } } });
+    const guard = guardOf({ steering: { controller: { enabled: true, terms: ['sharpness'] } } });
     const all = firstValueFrom(guard.events.pipe(toArray()));
     await settled(guard, decades(10, 70));
     guard.steer!({ terms: [], lifetimeSteps: 100 });

@@ -1,4 +1,4 @@
-import { TERMS, type TermInfo, termNamed } from '../../steering/index.js';
+import { type TermInfo, termNamed, WORKS_WITHOUT } from '../../steering/index.js';
 import { MergeguardError } from '../../tensors/errors.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { SteerEvent } from '../events.js';
@@ -10,6 +10,8 @@ interface Controlled {
   readonly info: TermInfo;
   /** without the strength */
   readonly parameters: Record<string, unknown>;
+  /** acts more rarely where the terms together cost too much */
+  readonly canBeStretched: boolean;
 }
 
 /** The terms that a controller moves, and how often they act: as often as asked for, or more rarely to stay within its budget. */
@@ -19,13 +21,19 @@ export class ControlledTerms {
   /** @throws MergeguardError for a term that this run can not have, or that costs too much however rarely it acts */
   constructor(config: GuardConfig, references: number) {
     const { terms, costBudget } = config.steering.controller;
-    const names = [...new Set(terms)];
-    this.#terms = names.map((name) => {
+    const asked = [...new Set(terms)].map((name) => {
       const info = termNamed(name);
       checkReferences(info, references);
       const { strength: _, ...parameters } = optionsOf(config, name);
-      return { info, parameters: affordable(info, parameters, costBudget / names.length) };
+      return { info, parameters, isCostly: costOf(info, parameters) > 0 };
     });
+    // Terms in place evaluate nothing more: they leave the budget to those that do, and act as often as they were asked to.
+    const costly = asked.filter(({ isCostly }) => isCostly).length;
+    this.#terms = asked.map(({ info, parameters, isCostly }) => ({
+      info,
+      parameters: isCostly ? affordable(info, parameters, costBudget / costly) : parameters,
+      canBeStretched: isCostly || costly === 0,
+    }));
   }
 
   /** @param level 0 to 1, 1 being the default strength of each; @param stretch from 1 */
@@ -33,10 +41,10 @@ export class ControlledTerms {
     if (level === 0) {
       return [];
     }
-    return this.#terms.map(({ info, parameters }) => ({
+    return this.#terms.map(({ info, parameters, canBeStretched }) => ({
       term: info.name,
       strength: level * info.defaultStrength,
-      parameters: stretched(parameters, stretch),
+      parameters: canBeStretched ? stretched(parameters, stretch) : parameters,
     }));
   }
 }
@@ -44,11 +52,13 @@ export class ControlledTerms {
 /** @throws MergeguardError where the term needs references and there are none */
 export function checkReferences(info: TermInfo, references: number): void {
   if (references === 0 && info.needs.includes('references')) {
-    const others = TERMS.filter(({ needs }) => !needs.includes('references')).map(({ name }) => name);
-    throw new MergeguardError(
-      `${info.name} needs references, and this run has none; ${others.join(', ')} work without`,
-    );
+    throw new MergeguardError(`${info.name} needs references, and this run has none; ${WORKS_WITHOUT}`);
   }
+}
+
+/** Gradient evaluations that a step costs more. */
+function costOf(info: TermInfo, parameters: Record<string, unknown>): number {
+  return info.gradientEvaluations({ ...parameters, strength: info.defaultStrength });
 }
 
 /** The parameters with `every` raised until the term costs no more than this share of a step, a gradient evaluation being one. */
@@ -57,18 +67,16 @@ function affordable(
   parameters: Record<string, unknown>,
   budget: number,
 ): Record<string, unknown> {
-  const cost = (given: Record<string, unknown>) =>
-    info.gradientEvaluations({ ...given, strength: info.defaultStrength });
   let every = typeof parameters.every === 'number' ? parameters.every : 1;
   let found = parameters;
-  // A term costs nothing, or can act more rarely.
-  while (cost(found) > budget && every < RARELY) {
+  // A term that evaluates more can act more rarely.
+  while (costOf(info, found) > budget && every < RARELY) {
     every += 1;
     found = { ...parameters, every };
   }
-  if (cost(found) > budget) {
+  if (costOf(info, found) > budget) {
     throw new MergeguardError(
-      `steering.controller: ${info.name} costs ${cost(found).toPrecision(2)} of a step even on every ${RARELY}th, above the ${budget.toPrecision(2)} that costBudget leaves it`,
+      `steering.controller: ${info.name} costs ${costOf(info, found).toPrecision(2)} of a step even on every ${RARELY}th, above the ${budget.toPrecision(2)} that costBudget leaves it`,
     );
   }
   return found;
