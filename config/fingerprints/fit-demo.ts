@@ -13,6 +13,7 @@ import {
 import { type GuardConfigInput, type TickEvent, VERSION } from '../../src/guard/index.js';
 import { metricNames } from '../../src/metrics/index.js';
 import { type NamedTensors, Random, taskVector } from '../../src/tensors/index.js';
+import { DEMO_STEERING } from '../../src/zoo/demo.js';
 import { drawnPretrainingTasks, drawnTasks } from '../../src/zoo/drawn-tasks.js';
 import { imageTensor } from '../../src/zoo/image-tensor.js';
 import { FINE_TUNING, preparePool, setEncoder } from '../../src/zoo/pool.js';
@@ -103,7 +104,7 @@ async function makeTable(seed: number): Promise<TableRow[]> {
       seed,
       tap: { every: 20, foldStride: 4 },
       selfProbe: { every: 20, samples: 128 },
-      steering: { scale_jitter: { strength: steered ? 1 : 0, every: 3 } },
+      steering: steered ? DEMO_STEERING : {},
     };
     const model = new VisionTransformer(ZOO_SHAPE, seed);
     setEncoder(model, pool.base);

@@ -1,7 +1,7 @@
 import { BACKEND_NAMES, type BackendChoice, openBackend } from '../backend/index.js';
 import { type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type Server, startServer } from '../server/index.js';
-import { type DemoResult, FINE_TUNING, openDemo, PRETRAINING } from '../zoo/index.js';
+import { DEMO_STEERING, type DemoResult, FINE_TUNING, openDemo, PRETRAINING } from '../zoo/index.js';
 import type { Command } from './command.js';
 import { DemoReporter } from './demo-reporter.js';
 
@@ -24,7 +24,7 @@ interface DemoArguments {
 /** What the demo sets differently from guard.yaml, so that half a minute of training shows everything. */
 const DEMO_CONFIG: GuardConfigInput = {
   overhead: 0.1,
-  steering: { scale_jitter: { strength: 1, every: 3 } },
+  steering: DEMO_STEERING,
 };
 
 /** `mergeguard demo`: fine-tunes a small model under guard, then merges it for real and compares. */

@@ -20,6 +20,14 @@ import type { Task } from './task.js';
 import { evaluate, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
+/**
+ * How the demo steers unless it is told otherwise, and half of the runs that its fingerprint was fitted on were: other terms or
+ * parameters make models that the fingerprint does not know.
+ */
+export const DEMO_STEERING = {
+  scale_jitter: { strength: 1, every: 3, form: 'added', chain: true, low: 0.2, high: 0.7 },
+} as const;
+
 export interface DemoOptions extends TaskChoice {
   readonly steps: number;
   /** steps of the base's training; defaults to the zoo's recipe, which the demo's fingerprint was fitted on */

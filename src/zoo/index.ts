@@ -1,4 +1,11 @@
-export { type Demo, type DemoOptions, type DemoResult, type Outcome, openDemo } from './demo.js';
+export {
+  DEMO_STEERING,
+  type Demo,
+  type DemoOptions,
+  type DemoResult,
+  type Outcome,
+  openDemo,
+} from './demo.js';
 export { FINE_TUNING, type Pool, type PoolOptions, PRETRAINING, preparePool } from './pool.js';
 export type { Task } from './task.js';
 export type { Evaluation, Recipe, SampleEvaluations } from './train.js';
