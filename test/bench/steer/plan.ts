@@ -52,6 +52,8 @@ export const CONTROL_LEARNING_RATES: readonly number[] = [5e-4, 7e-4];
 /** Steered training bears a larger step: chosen like the range of s, on the same seed, by accuracy of pairs at no less alone. */
 const STEERED: Partial<Recipe> = { learningRate: 1e-3 };
 const JITTER = { form: 'in_place', chain: false, low: 0.5, high: 1.2 };
+/** As merge simulation and scale jitter were first measured. */
+const ADDED = { form: 'added', chain: true };
 const HOLD: SteeredTerm = { term: 'hold', strength: 1, parameters: {} };
 
 /**
@@ -114,7 +116,9 @@ export const LIVE_VARIANTS: readonly Variant[] = [
   {
     id: 'merge-simulation',
     title: 'merge_simulation, added every 3rd step',
-    terms: [{ term: 'merge_simulation', strength: 1, parameters: { every: 3 } }],
+    terms: [
+      { term: 'merge_simulation', strength: 1, parameters: { ...ADDED, low: 0.3, high: 0.6, every: 3 } },
+    ],
   },
   {
     id: 'merge-simulation-drop',
@@ -143,7 +147,7 @@ export const LIVE_VARIANTS: readonly Variant[] = [
   {
     id: 'scale-jitter',
     title: 'scale_jitter, added every 3rd step',
-    terms: [{ term: 'scale_jitter', strength: 1, parameters: { every: 3 } }],
+    terms: [{ term: 'scale_jitter', strength: 1, parameters: { ...ADDED, low: 0.2, high: 0.7, every: 3 } }],
   },
   {
     id: 'sharpness',
