@@ -44,10 +44,10 @@ describe('hold', () => {
   it('leaves all but matrices bit for bit where they are, under Adam too, and trains the matrices', () => {
     const term = start();
     const before = bitsOf(model.tensors.map(({ variable }) => variable));
-    const optimizer = tf.train.adam(0.1);
+    const optimizer: tf.Optimizer = tf.train.adam(0.1);
     for (let step = 0; step < 3; step++) {
       const gradients = steered(term, 1);
-      optimizer.applyGradients(gradients as tf.NamedVariableMap);
+      optimizer.applyGradients(gradients);
       tf.dispose(gradients);
     }
     const after = bitsOf(model.tensors.map(({ variable }) => variable));
