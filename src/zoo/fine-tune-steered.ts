@@ -11,8 +11,6 @@ export interface FineTuned {
   readonly reference: Reference;
   /** a step, counted; 1 is plain training */
   readonly gradientEvaluations: number;
-  /** milliseconds a step, mean over all but the first; the training of the head apart */
-  readonly stepMs: number;
   /** what the hook had to say of the terms */
   readonly warnings: readonly string[];
 }
@@ -20,6 +18,7 @@ export interface FineTuned {
 /**
  * `fineTuneReference` with steering terms at work, by the real hook around the optimiser. Without terms it is that to the bit, and
  * nothing is attached.
+ * @throws MergeguardError where a term does not act, and what a term throws: a model that was half steered is none
  */
 export async function fineTuneSteered(
   model: VisionTransformer,
@@ -36,9 +35,8 @@ export async function fineTuneSteered(
   const evaluations = countGradients(optimizer);
   try {
     const hook = await attachSteering(optimizer, model, task, steering, seed);
-    const times: number[] = [];
     try {
-      await train(model, [task], recipe, { seed, optimizer, onStep: () => times.push(performance.now()) });
+      await train(model, [task], recipe, { seed, optimizer });
     } finally {
       await hook.close();
     }
@@ -47,7 +45,6 @@ export async function fineTuneSteered(
     return {
       reference: await referenceOf(model, base, task, madeBy),
       gradientEvaluations: evaluations() / recipe.steps,
-      stepMs: (times[times.length - 1]! - times[0]!) / Math.max(1, times.length - 1),
       warnings: hook.warnings,
     };
   } finally {

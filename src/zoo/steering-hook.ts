@@ -26,8 +26,12 @@ export interface Steering {
 /** Steps between what can't be turned off. */
 const NEVER = 1_000_000_000;
 
-/** Nothing is measured: what is left of a step's time beside training is the terms'. */
+/**
+ * Nothing is measured: what is left of a step's time beside training is the terms'. A term that fails ends the training: a guard
+ * leaves it out and goes on, and the model would pass for one that was steered.
+ */
 const ONLY_STEERING: GuardConfigInput = {
+  strict: true,
   fingerprint: null,
   overhead: 0,
   gradient: { kind: 'ema' },
@@ -38,9 +42,19 @@ const ONLY_STEERING: GuardConfigInput = {
   functional: { enabled: false },
 };
 
-/** How the hook begins when a term does not act. A training that went on without it would pass for one with it. */
-const REFUSED =
-  /^(A steering term can not be followed|Steering terms can not be followed|A steering term does nothing)/;
+/** Titles of what the hook says when a term does not act, or not on all its steps. */
+const REFUSED: readonly RegExp[] = [
+  /^A steering term can not be followed/,
+  /^Steering terms can not be followed/,
+  /^A steering term does nothing/,
+  /^The term \S+ failed/,
+  /^The term \S+ is switched off/,
+];
+
+/** Whether a warning of the hook, title first, says that a model was not steered as it was to be. */
+export function saysNotSteered(warning: string): boolean {
+  return REFUSED.some((title) => title.test(warning));
+}
 
 export interface SteeringHook {
   /** what the hook had to say of the terms so far, a sentence each */
@@ -103,7 +117,7 @@ export async function attachSteering(
   return {
     warnings,
     check: () => {
-      const refused = warnings.filter((warning) => REFUSED.test(warning));
+      const refused = warnings.filter(saysNotSteered);
       if (refused.length > 0) {
         throw new MergeguardError(listProblems(`${task.name} was not trained as it was to be:`, refused));
       }
