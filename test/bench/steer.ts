@@ -6,10 +6,11 @@ import { MergeguardError, messageOf } from '../../src/tensors/index.js';
 import { poolTaskNames } from '../../src/zoo/variant-tasks.js';
 import { analyseLive } from './steer/analyse-live.js';
 import { analysePools } from './steer/analyse-pools.js';
+import { liveAims, liveLines } from './steer/live-lines.js';
 import * as plan from './steer/plan.js';
 import { SteerProgress } from './steer/progress.js';
 import { furtherJson, reportJson } from './steer/report-json.js';
-import { liveAims, liveLines, poolAims, poolLines } from './steer/report-lines.js';
+import { poolAims, poolLines } from './steer/report-lines.js';
 import type { SteerTable } from './steer/steer-table.js';
 import { makeSteerTable, type SteerPlan } from './steer/table.js';
 
@@ -22,7 +23,7 @@ import { makeSteerTable, type SteerPlan } from './steer/table.js';
 const USAGE = `npm run bench:steer -- --data FOLDER [--quick] [--json] [--seeds 0,1,2] [--part all] [--cache FOLDER] [--threads N]
 
   --data     folder of task files (safetensors): omniglot-* train the base, the rest and their variants are the pool
-  --quick    one seed, the shipped default and its controls only, a shorter fine-tuning
+  --quick    one seed, the recommended steering and its controls only, a shorter fine-tuning
   --json     the last line of the output is the result as JSON
   --seeds    of whole pools ${plan.SEEDS.join(',')} by default, of live models ${plan.LIVE_SEEDS.join(',')}; 0 with --quick
   --part     pools: all models of a pool steered; live: one model against fixed references; all by default, pools with --quick
@@ -141,7 +142,7 @@ function quickPlan(): SteerPlan {
     pools: {
       variants: [plan.DEFAULT],
       further: [],
-      learningRates: [plan.QUICK_FINE_TUNING.learningRate],
+      learningRates: plan.QUICK_CONTROL_LEARNING_RATES,
     },
     live: null,
   };
@@ -185,7 +186,7 @@ async function run({ data, quick, json, seeds, part, cache, threads }: Options):
   const live = lived.length > 0 ? analyseLive(lived, RESAMPLES) : null;
   const lines = [
     ...(pools ? ['', ...poolLines(pools), '', ...poolAims(pools, plan.DEFAULT.id)] : []),
-    ...(live ? ['', ...liveLines(live), '', ...liveAims(live, plan.DEFAULT.id)] : []),
+    ...(live ? ['', ...liveLines(live), '', ...liveAims(live, plan.LIVE_DEFAULT.id)] : []),
   ];
   console.log(lines.join('\n'));
   console.log(`${duration((performance.now() - began) / 1000)} all together`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bestControl, controlCandidates } from '../bench/steer/control.js';
+import { bestControl, controlCandidates, plainBy, plainsOf } from '../bench/steer/control.js';
 import { liveSplit } from '../bench/steer/live-table.js';
 import { METHODS, poolOf } from './synthetic.js';
 
@@ -24,6 +24,29 @@ describe('controlCandidates', () => {
   it('leave plain training out where it would cost more than the variant', () => {
     const candidates = controlCandidates({ steps: 300, gradientEvaluations: 1 }, PLAIN, [5e-4]);
     expect(candidates.map(({ id }) => id)).toEqual(['plain-300-0.0005']);
+  });
+});
+
+describe('plainBy', () => {
+  it("is the benchmark's own where steps and step size are its own", () => {
+    expect(plainBy({ steps: 600, learningRate: 5e-4 }, PLAIN).id).toBe('plain');
+    expect(plainBy({ steps: 600, learningRate: 1e-3 }, PLAIN)).toMatchObject({
+      id: 'plain-600-0.001',
+      terms: [],
+      recipe: { steps: 600, learningRate: 1e-3 },
+    });
+    expect(plainBy({ steps: 800, learningRate: 5e-4 }, PLAIN).id).toBe('plain-800-0.0005');
+  });
+
+  it("has each that variants ask for once, the benchmark's first", () => {
+    const variant = (id: string, recipe = {}) => ({ id, title: id, terms: [], recipe });
+    const variants = [
+      variant('a', { learningRate: 1e-3 }),
+      variant('b'),
+      variant('c', { learningRate: 1e-3, averaging: { from: 0.5 } }),
+    ];
+    const plains = plainsOf(variants, { ...PLAIN, batch: 32 });
+    expect(plains.map(({ id }) => id)).toEqual(['plain', 'plain-600-0.001']);
   });
 });
 

@@ -50,16 +50,22 @@ export function poolOf(pool: SyntheticPool, methods: readonly string[] = METHODS
   };
 }
 
-/** A table with plain training, one control and one variant called `default`. */
-export function poolTableOf(plain: PoolResult, control: PoolResult, steered: PoolResult): PoolTable {
+/** A table with plain training, one control and one variant called `default`; own: plain training by its step size. */
+export function poolTableOf(
+  plain: PoolResult,
+  control: PoolResult,
+  steered: PoolResult,
+  own = plain,
+): PoolTable {
   return {
     headline: METHODS,
-    results: { plain, 'plain-800': control, default: steered },
+    results: { plain, 'plain-800': control, own, default: steered },
     variants: [
       {
         id: 'default',
         title: 'the default',
         control: 'plain-800',
+        ownPlain: 'own',
         stepCost: { ratio: 1.3, plainMs: 40, steeredMs: 52 },
       },
     ],
@@ -92,17 +98,37 @@ export function livesOf(
   }));
 }
 
-export function liveTableOf(plain: LiveResult[], steered: LiveResult[]): LiveTable {
+/** @param own of plain training by the step size of the steered ones */
+export function liveTableOf(plain: LiveResult[], own: LiveResult[], steered: LiveResult[]): LiveTable {
   const common = { gradientEvaluations: 1, warnings: [] };
   return {
     methods: METHODS,
     references: ['eel', 'fox'],
     variants: [
-      { ...common, id: 'plain', title: 'plain', stepCost: null, lives: plain },
+      {
+        ...common,
+        id: 'plain',
+        title: 'plain',
+        learningRate: 7e-4,
+        ownPlain: 'plain',
+        stepCost: null,
+        lives: plain,
+      },
+      {
+        ...common,
+        id: 'plain-600-0.001',
+        title: 'plain, 600 steps at 0.001',
+        learningRate: 1e-3,
+        ownPlain: 'plain-600-0.001',
+        stepCost: null,
+        lives: own,
+      },
       {
         ...common,
         id: 'jitter',
         title: 'jitter',
+        learningRate: 1e-3,
+        ownPlain: 'plain-600-0.001',
         stepCost: { ratio: 2, plainMs: 40, steeredMs: 80 },
         lives: steered,
         warnings: ['it said something'],

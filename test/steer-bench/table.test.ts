@@ -6,7 +6,8 @@ import { openBackend } from '../../src/backend/index.js';
 import { writeSafetensors } from '../../src/tensors/index.js';
 import { analyseLive } from '../bench/steer/analyse-live.js';
 import { analysePools } from '../bench/steer/analyse-pools.js';
-import { liveLines, poolLines } from '../bench/steer/report-lines.js';
+import { liveLines } from '../bench/steer/live-lines.js';
+import { poolLines } from '../bench/steer/report-lines.js';
 import type { SteerTable } from '../bench/steer/steer-table.js';
 import { makeSteerTable, type SteerOptions, type SteerPlan } from '../bench/steer/table.js';
 import type { Variant } from '../bench/steer/variant.js';
@@ -25,6 +26,9 @@ const SUBSPACE: Variant = {
 };
 const AVERAGE: Variant = { id: 'average', title: 'average', terms: [], recipe: { averaging: { from: 0.5 } } };
 
+/** At a step size that controls are not chosen from. */
+const LARGE: Variant = { ...SHARPNESS, id: 'large', title: 'large', recipe: { learningRate: 2e-3 } };
+
 const RECIPE = { steps: 4, batch: 8, learningRate: 1e-3 };
 const PLAN: SteerPlan = {
   baseRecipes: {
@@ -37,11 +41,11 @@ const PLAN: SteerPlan = {
   stepBlocks: 1,
   headline: ['weight_avg', 'ties'],
   pools: {
-    variants: [SHARPNESS, SUBSPACE, AVERAGE],
+    variants: [SHARPNESS, SUBSPACE, AVERAGE, LARGE],
     further: ['tsv'],
     learningRates: [1e-3, 3e-3],
   },
-  live: { variants: [SHARPNESS, SUBSPACE], lives: 1, references: 2 },
+  live: { variants: [SHARPNESS, SUBSPACE, LARGE], lives: 1, references: 2 },
 };
 
 let folder: string;
@@ -72,13 +76,24 @@ afterAll(() => rm(folder, { recursive: true }));
 describe('makeSteerTable', () => {
   it('has plain training, every variant and its compute-matched controls, merged by every method', () => {
     const { results, variants } = first.pools!;
-    expect(variants.map(({ id }) => id)).toEqual(['sharpness', 'subspace', 'average']);
+    expect(variants.map(({ id }) => id)).toEqual(['sharpness', 'subspace', 'average', 'large']);
     expect(Object.keys(results).sort()).toEqual(
       // 1.5 gradient evaluations on 4 steps; the others cost what plain training does
-      ['average', 'plain', 'plain-4-0.003', 'plain-6-0.001', 'plain-6-0.003', 'sharpness', 'subspace'].sort(),
+      [
+        'average',
+        'large',
+        'plain',
+        'plain-4-0.002',
+        'plain-4-0.003',
+        'plain-6-0.001',
+        'plain-6-0.003',
+        'sharpness',
+        'subspace',
+      ].sort(),
     );
     expect(results.sharpness!.gradientEvaluations).toBe(1.5);
-    for (const id of ['plain', 'sharpness', variants[0]!.control]) {
+    expect(variants.map(({ ownPlain }) => ownPlain)).toEqual(['plain', 'plain', 'plain', 'plain-4-0.002']);
+    for (const id of ['plain', 'sharpness', 'plain-4-0.002', variants[0]!.control]) {
       const { single, pairs, all } = results[id]!;
       expect(Object.keys(single)).toEqual(options.pool);
       expect(pairs.map(({ a, b }) => `${a} ${b}`)).toEqual([
@@ -102,7 +117,13 @@ describe('makeSteerTable', () => {
   it('has every live model against the same references', () => {
     const { references, variants } = first.live!;
     expect(references).toEqual(['lines', 'poles-turned']);
-    expect(variants.map(({ id }) => id)).toEqual(['plain', 'sharpness', 'subspace']);
+    expect(variants.map(({ id, ownPlain }) => `${id} ${ownPlain}`)).toEqual([
+      'plain plain',
+      'plain-4-0.002 plain-4-0.002',
+      'sharpness plain',
+      'subspace plain',
+      'large plain-4-0.002',
+    ]);
     for (const { lives } of variants) {
       expect(lives.map(({ task }) => task)).toEqual(['bars']);
       expect(lives[0]!.pairs.map(({ reference }) => reference)).toEqual(references);

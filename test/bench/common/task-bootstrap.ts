@@ -10,9 +10,12 @@ export interface Interval {
 /** nominal coverage of an interval over tasks */
 export const TASK_LEVEL = 0.9;
 
+/** Tasks below which resamples of them say nothing: of four, one in 64 draws has a single task. */
+export const LEAST_TASKS = 5;
+
 /**
- * How often each task was drawn, in resamples of all of them. A pair of models counts as often as both its tasks were drawn together
- * (the vertex bootstrap of Snijders and Borgatti 1999); a task that is missing was not drawn.
+ * How often each task was drawn, in resamples of all of them; a task that is missing was not drawn. What that makes of a pair of
+ * tasks is the caller's to say.
  */
 export function* resampledTasks(
   tasks: readonly string[],

@@ -1,29 +1,54 @@
 import { mean } from '../../../src/fingerprint/statistics.js';
 import { type OverSeeds, overSeeds } from '../common/over-seeds.js';
-import { type Interval, intervalOf, resampledTasks } from '../common/task-bootstrap.js';
+import { intervalOf, LEAST_TASKS, resampledTasks } from '../common/task-bootstrap.js';
 import { meanCost } from './analyse-pools.js';
 import { onceEach, type TaskCounts, taskMean } from './pool-means.js';
-import type { LiveResult, LiveTable, StepCost } from './steer-table.js';
+import type { LiveResult, LiveTable, LiveVariant, StepCost } from './steer-table.js';
 
-/** One way to train the live model, against plain training; fractions, not points, mean over live tasks and references. */
+/** What one way to train the live model changes against another; fractions, not points, mean over live tasks and references. */
+export interface LiveGains {
+  /** title of the other */
+  readonly control: string;
+  /** of the live model alone */
+  readonly single: OverSeeds;
+  /** of both tasks after merging, by method */
+  readonly raw: Readonly<Record<string, OverSeeds>>;
+  /** null where the control loses nothing by merging */
+  readonly lossClosed: LossClosed | null;
+  /** of the references' tasks after merging, against merging with the control */
+  readonly references: OverSeeds;
+}
+
+/**
+ * What the live task has more in the merge, over what the control loses there: alone minus merged. Against the control's accuracy alone, so
+ * that a live model that is worse alone closes nothing by it.
+ */
+export interface LossClosed {
+  readonly value: number;
+  /** over live tasks, [low, high]; null where they are too few */
+  readonly interval: readonly [number, number] | null;
+  /** standard deviation over the seeds; null for a single one */
+  readonly spread: number | null;
+}
+
+/** One way to train the live model. */
 export interface LiveFigures {
   readonly id: string;
   readonly title: string;
+  readonly learningRate: number;
+  /** plain training, which others are held against */
+  readonly isPlain: boolean;
   /** of the live model alone */
   readonly single: OverSeeds;
-  readonly singleDelta: OverSeeds;
   /** of both tasks after merging, by method, and its mean over the methods */
   readonly raw: Readonly<Record<string, OverSeeds>>;
   readonly rawMean: OverSeeds;
-  readonly rawDelta: Readonly<Record<string, OverSeeds>>;
   /** what the live task loses by merging: alone minus merged */
   readonly loss: OverSeeds;
-  /** share of that loss in plain training that is gone, over live tasks; null where plain training loses nothing */
-  readonly lossClosed: Interval | null;
-  /** the same, seed by seed */
-  readonly lossClosedSeeds: OverSeeds;
-  /** of the references' tasks after merging, against merging with the plain live model */
-  readonly referencesDelta: OverSeeds;
+  /** against plain training by the same steps and step size */
+  readonly againstOwnPlain: LiveGains;
+  /** against the benchmark's plain training */
+  readonly againstPlain: LiveGains;
   /** of a whole training, over the steps of plain training */
   readonly gradientEvaluations: number;
   readonly stepCost: StepCost | null;
@@ -35,7 +60,7 @@ export interface LiveReport {
   readonly tasks: readonly string[];
   readonly references: readonly string[];
   readonly methods: readonly string[];
-  /** plain training first */
+  /** plain training first, of which the first is the benchmark's */
   readonly variants: readonly LiveFigures[];
 }
 
@@ -46,45 +71,56 @@ export function analyseLive(
 ): LiveReport {
   const tables = seeds.map(({ live }) => live);
   const { methods, references, variants } = tables[0]!;
-  const tasks = variants[0]!.lives.map(({ task }) => task);
-  const once = onceEach(tasks);
-  const plains = tables.map((table) => table.variants[0]!.lives);
+  const found = (id: string) => tables.map((table) => table.variants.find((variant) => variant.id === id)!);
+  const gains = (id: string, control: string) => gainsOf(found(id), found(control), methods, resamples);
   return {
     seeds: seeds.map(({ seed }) => seed),
-    tasks,
+    tasks: variants[0]!.lives.map(({ task }) => task),
     references,
     methods,
-    variants: variants.map(({ id, title }): LiveFigures => {
-      const found = tables.map((table) => table.variants.find((variant) => variant.id === id)!);
-      const steered = found.map(({ lives }) => lives);
-      const over = (of: (lives: readonly LiveResult[]) => number) => overSeeds(steered.map(of));
-      const delta = (of: (lives: readonly LiveResult[]) => number) =>
-        overSeeds(steered.map((lives, i) => of(lives) - of(plains[i]!)));
-      const byMethod = (of: (method: string) => OverSeeds) =>
-        Object.fromEntries(methods.map((method) => [method, of(method)]));
-      const closed = (counts: TaskCounts) => lossClosed(steered, plains, methods, counts);
-      const value = closed(once);
-      const draws = [...resampledTasks(tasks, resamples)].flatMap((counts) => closed(counts) ?? []);
+    variants: variants.map(({ id, title, learningRate, ownPlain }): LiveFigures => {
+      const seedsOf = found(id);
+      const over = (of: (lives: readonly LiveResult[]) => number) =>
+        overSeeds(seedsOf.map(({ lives }) => of(lives)));
       return {
         id,
         title,
+        learningRate,
+        isPlain: id === ownPlain,
         single: over(singleOf),
-        singleDelta: delta(singleOf),
-        raw: byMethod((method) => over((lives) => rawOf(lives, [method]))),
+        raw: byMethod(methods, (method) => over((lives) => rawOf(lives, [method]))),
         rawMean: over((lives) => rawOf(lives, methods)),
-        rawDelta: byMethod((method) => delta((lives) => rawOf(lives, [method]))),
-        loss: over((lives) => mean(lives.map((live) => lossOf(live, methods)))),
-        lossClosed: value === null ? null : intervalOf(value, draws, tasks.length),
-        lossClosedSeeds: overSeeds(
-          steered.map((lives, i) => lossClosed([lives], [plains[i]!], methods, once)),
-        ),
-        referencesDelta: delta((lives) => referencesOf(lives, methods)),
-        gradientEvaluations: mean(found.map(({ gradientEvaluations }) => gradientEvaluations)),
-        stepCost: meanCost(found.map(({ stepCost }) => stepCost)),
-        warnings: [...new Set(found.flatMap(({ warnings }) => warnings))],
+        loss: over((lives) => mean(lives.map((live) => live.single - mergedOf(live, methods)))),
+        againstOwnPlain: gains(id, ownPlain),
+        againstPlain: gains(id, variants[0]!.id),
+        gradientEvaluations: mean(seedsOf.map(({ gradientEvaluations }) => gradientEvaluations)),
+        stepCost: meanCost(seedsOf.map(({ stepCost }) => stepCost)),
+        warnings: [...new Set(seedsOf.flatMap(({ warnings }) => warnings))],
       };
     }),
   };
+}
+
+/** @param steered seeds of it, in the order of the control's */
+function gainsOf(
+  steered: readonly LiveVariant[],
+  control: readonly LiveVariant[],
+  methods: readonly string[],
+  resamples: number,
+): LiveGains {
+  const delta = (of: (lives: readonly LiveResult[]) => number) =>
+    overSeeds(steered.map(({ lives }, i) => of(lives) - of(control[i]!.lives)));
+  return {
+    control: control[0]!.title,
+    single: delta(singleOf),
+    raw: byMethod(methods, (method) => delta((lives) => rawOf(lives, [method]))),
+    lossClosed: lossClosed(steered, control, methods, resamples),
+    references: delta((lives) => referencesOf(lives, methods)),
+  };
+}
+
+function byMethod<Value>(methods: readonly string[], of: (method: string) => Value): Record<string, Value> {
+  return Object.fromEntries(methods.map((method) => [method, of(method)]));
 }
 
 function singleOf(lives: readonly LiveResult[]): number {
@@ -114,20 +150,55 @@ function overMerges(
   );
 }
 
-/** What the live task loses, mean over references and methods. */
-function lossOf(live: LiveResult, methods: readonly string[]): number {
-  return live.single - overMerges([live], methods, (task) => [task]);
+/** The live task after merging, mean over references and methods. */
+function mergedOf(live: LiveResult, methods: readonly string[]): number {
+  return overMerges([live], methods, (task) => [task]);
 }
 
-/** 1 minus the loss steered over the loss plain, seeds of a task together; null where plain training loses nothing. */
 function lossClosed(
-  steered: readonly (readonly LiveResult[])[],
-  plain: readonly (readonly LiveResult[])[],
+  steered: readonly LiveVariant[],
+  control: readonly LiveVariant[],
+  methods: readonly string[],
+  resamples: number,
+): LossClosed | null {
+  const tasks = control[0]!.lives.map(({ task }) => task);
+  const once = onceEach(tasks);
+  const share = (counts: TaskCounts) => shareClosed(steered, control, methods, counts);
+  const value = share(once);
+  if (value === null) {
+    return null;
+  }
+  const seeds = steered.map((seed, i) => shareClosed([seed], [control[i]!], methods, once));
+  return { value, interval: overTasks(value, tasks, share, resamples), spread: overSeeds(seeds).spread };
+}
+
+function overTasks(
+  value: number,
+  tasks: readonly string[],
+  share: (counts: TaskCounts) => number | null,
+  resamples: number,
+): [number, number] | null {
+  if (tasks.length < LEAST_TASKS) {
+    return null;
+  }
+  const draws = [...resampledTasks(tasks, resamples)].flatMap((counts) => share(counts) ?? []);
+  const { low, high } = intervalOf(value, draws, tasks.length);
+  return [low, high];
+}
+
+/** Seeds of a task together; null where the control loses nothing. */
+function shareClosed(
+  steered: readonly LiveVariant[],
+  control: readonly LiveVariant[],
   methods: readonly string[],
   counts: TaskCounts,
 ): number | null {
-  const total = (seeds: readonly (readonly LiveResult[])[]) =>
-    seeds.flat().reduce((sum, live) => sum + (counts.get(live.task) ?? 0) * lossOf(live, methods), 0);
-  const before = total(plain);
-  return before <= 0 ? null : 1 - total(steered) / before;
+  const total = (seeds: readonly LiveVariant[], of: (live: LiveResult) => number) =>
+    seeds
+      .flatMap(({ lives }) => lives)
+      .reduce((sum, live) => sum + (counts.get(live.task) ?? 0) * of(live), 0);
+  const merged = (live: LiveResult) => mergedOf(live, methods);
+  const before = total(control, merged);
+  const loss = total(control, ({ single }) => single) - before;
+  return loss <= 0 ? null : (total(steered, merged) - before) / loss;
 }

@@ -7,8 +7,13 @@ import { PLAIN } from './variant.js';
 
 /** Raw accuracies of one way to train a pool; fractions. */
 export interface PoolRow {
+  /** each of its titles once */
   readonly title: string;
-  readonly steps: number;
+  /** one a seed: a control may be another in each */
+  readonly titles: readonly string[];
+  /** each once */
+  readonly steps: readonly number[];
+  readonly learningRates: readonly number[];
   readonly gradientEvaluations: number;
   readonly single: OverSeeds;
   /** merged pairs by method, and the mean over the headline methods */
@@ -21,7 +26,10 @@ export interface PoolRow {
   readonly coefficients: Readonly<Record<string, number>>;
 }
 
-/** A variant against its compute-matched control and against plain training of the same steps. */
+/**
+ * A variant against its compute-matched control, against the benchmark's plain training, and against plain training by the variant's
+ * own steps and step size.
+ */
 export interface VariantFigures {
   readonly id: string;
   readonly title: string;
@@ -30,8 +38,10 @@ export interface VariantFigures {
   readonly steered: PoolRow;
   readonly matched: PoolRow;
   readonly plain: PoolRow;
+  readonly ownPlain: PoolRow;
   readonly againstMatched: GapFigures;
   readonly againstPlain: GapFigures;
+  readonly againstOwnPlain: GapFigures;
   /** against the control, one method alone */
   readonly methods: Readonly<Record<string, GapFigures>>;
   /** mean over the seeds; null where it was not measured, since nothing is done in a step */
@@ -69,6 +79,7 @@ export function analysePools(
       const entries = tables.map((table) => table.variants.find((variant) => variant.id === id)!);
       const steered = tables.map(({ results }) => results[id]!);
       const matched = tables.map(({ results }, i) => results[entries[i]!.control]!);
+      const owns = tables.map(({ results }, i) => results[entries[i]!.ownPlain]!);
       const against = (controls: readonly PoolResult[], some: readonly string[]) =>
         gapFigures(
           steered.map((result, i) => ({ steered: result, control: controls[i]! })),
@@ -82,8 +93,10 @@ export function analysePools(
         steered: row(steered),
         matched: row(matched),
         plain: row(plains),
+        ownPlain: row(owns),
         againstMatched: against(matched, headline),
         againstPlain: against(plains, headline),
+        againstOwnPlain: against(owns, headline),
         methods: Object.fromEntries(methods.map((method) => [method, against(matched, [method])])),
         stepCost: meanCost(entries.map(({ stepCost }) => stepCost)),
         warnings: [...new Set(steered.flatMap(({ warnings }) => warnings))],
@@ -98,12 +111,15 @@ function rowOf(
   headline: readonly string[],
 ): PoolRow {
   const once = onceEach(Object.keys(results[0]!.single));
+  const titles = results.map(({ title }) => title);
   const over = (of: (result: PoolResult) => number | null) => overSeeds(results.map(of));
   const byMethod = <Value>(of: (method: string) => Value): Record<string, Value> =>
     Object.fromEntries(methods.map((method) => [method, of(method)]));
   return {
-    title: results[0]!.title,
-    steps: results[0]!.steps,
+    title: [...new Set(titles)].join('; '),
+    titles,
+    steps: [...new Set(results.map(({ steps }) => steps))],
+    learningRates: [...new Set(results.map(({ learningRate }) => learningRate))],
     gradientEvaluations: mean(results.map(({ gradientEvaluations }) => gradientEvaluations)),
     single: over((result) => singleMean(result, once)),
     pairs: byMethod((method) => over((result) => pairMean(result, [method], once))),

@@ -3,6 +3,7 @@ import { mapWithin } from '../../../src/threads/index.js';
 import type { Steering } from '../../../src/zoo/steering-hook.js';
 import type { Task } from '../../../src/zoo/task.js';
 import type { Recipe } from '../../../src/zoo/train.js';
+import { plainBy, plainsOf } from './control.js';
 import type { Merges } from './merges.js';
 import type { Models, TrainedModel } from './models.js';
 import type { LiveResult, LiveTable, LiveVariant, MergeResult, StepCost } from './steer-table.js';
@@ -33,7 +34,10 @@ export function liveSplit<Item>(
   return { lives: live, references: pool.filter((item) => !live.includes(item)).slice(0, references) };
 }
 
-/** Live models of one seed, steered by every variant, and merged with fixed plain references. */
+/**
+ * Live models of one seed, steered by every variant, and trained plainly by every variant's steps and step size, merged with fixed plain
+ * references.
+ */
 export async function makeLiveTable(options: LiveTableOptions): Promise<LiveTable> {
   const { models, fineTuning, variants, methods } = options;
   const { lives, references: others } = liveSplit(models.tasks, options.lives, options.references);
@@ -41,7 +45,7 @@ export async function makeLiveTable(options: LiveTableOptions): Promise<LiveTabl
     models.train(task, recipeOf(PLAIN, fineTuning), { terms: [] }),
   );
   const found: LiveVariant[] = [];
-  for (const variant of [PLAIN, ...variants]) {
+  for (const variant of [...plainsOf(variants, fineTuning), ...variants]) {
     const steering = { terms: variant.terms, references: references.map(({ reference }) => reference) };
     const recipe = recipeOf(variant, fineTuning);
     const trained = await all(options, lives, (task) => models.train(task, recipe, steering));
@@ -53,6 +57,8 @@ export async function makeLiveTable(options: LiveTableOptions): Promise<LiveTabl
     found.push({
       id: variant.id,
       title: variant.title,
+      learningRate: recipe.learningRate,
+      ownPlain: plainBy(recipe, fineTuning).id,
       stepCost: await options.stepCost(variant, lives[0]!, steering),
       gradientEvaluations: mean(
         trained.map(({ gradientEvaluations, steps }) => (gradientEvaluations * steps) / fineTuning.steps),

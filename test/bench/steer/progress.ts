@@ -1,8 +1,9 @@
 import { WorkProgress } from '../../../src/cli/work-progress.js';
 import { TERMS } from '../../../src/steering/index.js';
 import type { Recipe } from '../../../src/zoo/train.js';
+import { controlCandidates, plainsOf } from './control.js';
 import type { SteerPlan, SteerWork } from './table.js';
-import { PLAIN, recipeOf, type Variant } from './variant.js';
+import { recipeOf, type Variant } from './variant.js';
 
 /** Seconds of one gradient evaluation, of a hundred images evaluated, and of one merge, roughly: they only weigh the work. */
 const STEP = 0.045;
@@ -23,6 +24,7 @@ interface Seed {
 }
 
 type Size = SteerSize & { readonly plan: SteerPlan };
+type PlannedPools = NonNullable<SteerPlan['pools']>;
 
 /** How far all seeds together are and the time left, by what each piece of work is known to cost. */
 export class SteerProgress {
@@ -92,21 +94,33 @@ function seedCost(size: Size): number {
   const pairs = (models * (models - 1)) / 2;
   let cost = pretrainCost(size);
   if (plan.pools) {
-    const { variants, further, learningRates } = plan.pools;
+    const { variants, further } = plan.pools;
     const poolMerges = pairs * mergeCost(2, size) + mergeCost(models, size);
-    for (const variant of [PLAIN, ...variants]) {
-      const controls = variant === PLAIN ? 0 : learningRates.length;
-      cost += (1 + controls) * (models * modelCost(variant, size) + plan.headline.length * poolMerges);
-      cost += (1 + Math.min(1, controls)) * further.length * poolMerges;
+    const all = poolsOf(plan.pools, plan.fineTuning);
+    for (const variant of all) {
+      cost += models * modelCost(variant, size) + plan.headline.length * poolMerges;
     }
+    // Of the controls the further methods are measured on the chosen ones alone.
+    cost += Math.min(all.length, 2 + variants.length) * further.length * poolMerges;
   }
   if (plan.live) {
     const { lives, variants } = plan.live;
-    for (const variant of [PLAIN, ...variants]) {
+    for (const variant of [...plainsOf(variants, plan.fineTuning), ...variants]) {
       cost += lives * liveCost(variant, size);
     }
   }
   return cost;
+}
+
+/** Every pool that is trained: variants, plain training by their step sizes, and the controls they can have. */
+function poolsOf({ variants, learningRates }: PlannedPools, fineTuning: Recipe): Variant[] {
+  const controls = variants.flatMap((variant) => {
+    const { steps } = recipeOf(variant, fineTuning);
+    const gradientEvaluations = evaluationsOf(variant);
+    return controlCandidates({ steps, gradientEvaluations }, fineTuning, learningRates);
+  });
+  const all = [...plainsOf(variants, fineTuning), ...variants, ...controls];
+  return [...new Map(all.map((variant) => [variant.id, variant])).values()];
 }
 
 function pretrainCost({ plan }: Size): number {

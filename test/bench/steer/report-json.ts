@@ -1,11 +1,12 @@
-import type { LiveFigures, LiveReport } from './analyse-live.js';
-import type { PoolsReport, VariantFigures } from './analyse-pools.js';
+import type { OverSeeds } from '../common/over-seeds.js';
+import type { LiveFigures, LiveGains, LiveReport } from './analyse-live.js';
+import type { PoolRow, PoolsReport, VariantFigures } from './analyse-pools.js';
 
 type Nullable = number | null;
 
 /** The last line of `bench:steer --json`. Shares are shares, accuracies per cent, differences points; null where there is none. */
 export interface SteerJson {
-  /** of the shipped default: share of the pair gap closed against its compute-matched control */
+  /** of the recommended steering: share of the pair gap closed against its compute-matched control */
   readonly gapClosed: Nullable;
   /** accuracy of its models alone against that of the control's, in points */
   readonly singleDelta: Nullable;
@@ -29,22 +30,22 @@ export interface MethodJson {
   readonly gapClosed: Nullable;
 }
 
-/** @param id of the shipped default */
+/** @param id of the recommended steering */
 export function reportJson(pools: PoolsReport | null, id: string): SteerJson {
-  const shipped = pools?.variants.find((variant) => variant.id === id);
-  if (!pools || !shipped) {
+  const recommended = pools?.variants.find((variant) => variant.id === id);
+  if (!pools || !recommended) {
     return { gapClosed: null, singleDelta: null, stepCost: null, methods: {} };
   }
-  const { gapClosed, single } = shipped.againstMatched;
+  const { gapClosed, single } = recommended.againstMatched;
   return {
     gapClosed: gapClosed?.value ?? null,
     singleDelta: inPoints(single.value),
-    stepCost: costOf(shipped),
-    methods: Object.fromEntries(pools.methods.map((method) => [method, methodJson(shipped, method)])),
+    stepCost: costOf(recommended),
+    methods: Object.fromEntries(pools.methods.map((method) => [method, methodJson(recommended, method)])),
   };
 }
 
-/** All variants and all terms: what the full run's line has beside the default. */
+/** All variants and all terms: what the full run's line has beside the recommended steering. */
 export function furtherJson(pools: PoolsReport | null, live: LiveReport | null): Record<string, unknown> {
   return {
     seeds: pools?.seeds ?? live?.seeds ?? [],
@@ -65,48 +66,63 @@ function methodJson({ plain, matched, steered, methods }: VariantFigures, method
 }
 
 function variantJson(variant: VariantFigures): Record<string, unknown> {
-  const { id, title, againstMatched: against, againstPlain, steered, matched, methods } = variant;
+  const { id, title, againstMatched: against, steered, methods } = variant;
   return {
     id,
     title,
     controls: variant.controls,
     gapClosed: against.gapClosed,
-    gapClosedOfPlain: againstPlain.gapClosed,
+    gapClosedOfPlain: variant.againstPlain.gapClosed,
+    gapClosedOfOwnPlain: variant.againstOwnPlain.gapClosed,
     singleDelta: inPoints(against.single.value),
     pairsDelta: inPoints(against.pairs.value),
     allDelta: inPoints(against.all.value),
     stepCost: costOf(variant),
     gradientEvaluations: steered.gradientEvaluations,
-    steered: {
-      single: inPoints(steered.single.mean),
-      pairs: inPoints(steered.pairsMean.mean),
-      all: inPoints(steered.allMean.mean),
-    },
-    matched: {
-      single: inPoints(matched.single.mean),
-      pairs: inPoints(matched.pairsMean.mean),
-      all: inPoints(matched.allMean.mean),
-    },
+    learningRates: steered.learningRates,
+    steered: rowJson(steered),
+    matched: rowJson(variant.matched),
+    ownPlain: rowJson(variant.ownPlain),
     methods: Object.fromEntries(Object.keys(methods).map((method) => [method, methodJson(variant, method)])),
   };
 }
 
+function rowJson({ title, single, pairsMean, allMean }: PoolRow): Record<string, unknown> {
+  return {
+    title,
+    single: inPoints(single.mean),
+    pairs: inPoints(pairsMean.mean),
+    all: inPoints(allMean.mean),
+  };
+}
+
 function liveJson(figures: LiveFigures): Record<string, unknown> {
-  const { id, title, single, singleDelta, raw, rawDelta, lossClosed, referencesDelta } = figures;
-  const byMethod = (values: LiveFigures['raw']) =>
-    Object.fromEntries(Object.entries(values).map(([method, value]) => [method, inPoints(value.mean)]));
+  const { id, title, learningRate, single, raw, gradientEvaluations } = figures;
   return {
     id,
     title,
+    learningRate,
     single: inPoints(single.mean),
-    singleDelta: inPoints(singleDelta.mean),
     raw: byMethod(raw),
-    rawDelta: byMethod(rawDelta),
-    lossClosed,
-    referencesDelta: inPoints(referencesDelta.mean),
-    gradientEvaluations: figures.gradientEvaluations,
+    againstOwnPlain: gainsJson(figures.againstOwnPlain),
+    againstPlain: gainsJson(figures.againstPlain),
+    gradientEvaluations,
     stepCost: figures.stepCost?.ratio ?? null,
   };
+}
+
+function gainsJson({ control, single, raw, lossClosed, references }: LiveGains): Record<string, unknown> {
+  return {
+    control,
+    singleDelta: inPoints(single.mean),
+    rawDelta: byMethod(raw),
+    lossClosed,
+    referencesDelta: inPoints(references.mean),
+  };
+}
+
+function byMethod(values: Readonly<Record<string, OverSeeds>>): Record<string, Nullable> {
+  return Object.fromEntries(Object.entries(values).map(([method, value]) => [method, inPoints(value.mean)]));
 }
 
 /** Where nothing is done in a step there is nothing to time: it costs what plain training does. */

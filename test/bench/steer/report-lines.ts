@@ -1,22 +1,32 @@
 import { columnTables, type Row } from '../../../src/cli/columns.js';
-import { points, pointsRange, signedPoints } from '../../../src/fingerprint/lines.js';
-import { type OverSeeds, overSeedsText } from '../common/over-seeds.js';
-import { TASK_LEVEL } from '../common/task-bootstrap.js';
-import type { LiveFigures, LiveReport } from './analyse-live.js';
+import { pointsRange } from '../../../src/fingerprint/lines.js';
+import type { OverSeeds } from '../common/over-seeds.js';
 import type { PoolRow, PoolsReport, VariantFigures } from './analyse-pools.js';
-import type { Figure } from './gap.js';
-import type { StepCost } from './steer-table.js';
+import type { GapFigures } from './gap.js';
+import {
+  COLUMNS,
+  costText,
+  deltaText,
+  met,
+  percentRange,
+  percents,
+  seedsText,
+  shareText,
+  TASKS_DRAWN,
+  warningLines,
+} from './report-texts.js';
 
-/** of a line */
-const COLUMNS = 150;
-
-const TASKS_DRAWN = `${Math.round(100 * TASK_LEVEL)} % of resamples of the tasks`;
+/** Columns that say how a pool was trained. */
+const TRAINING: readonly string[] = ['steps', 'step size', 'gradients'];
 
 /** Whole pools: raw accuracies, then what is gained on the controls. */
 export function poolLines(report: PoolsReport): string[] {
   const { seeds, tasks, headline, methods, plain, variants } = report;
-  const rows = distinct([plain, ...variants.flatMap(({ steered, matched }) => [steered, matched])]);
-  const names = ['single', ...methods, 'pairs', 'steps', 'gradients'];
+  const rows = distinct([
+    plain,
+    ...variants.flatMap(({ steered, matched, ownPlain }) => [steered, matched, ownPlain]),
+  ]);
+  const names = ['single', ...methods, 'pairs', ...TRAINING];
   const accuracies = (
     of: (row: PoolRow) => Readonly<Record<string, OverSeeds>>,
     meanOf: (row: PoolRow) => OverSeeds,
@@ -28,7 +38,8 @@ export function poolLines(report: PoolsReport): string[] {
           percents(row.single),
           ...methods.map((method) => (of(row)[method] ? percents(of(row)[method]!) : '-')),
           percents(meanOf(row)),
-          String(row.steps),
+          row.steps.join('/'),
+          row.learningRates.join('/'),
           row.gradientEvaluations.toFixed(2),
         ],
       }),
@@ -50,7 +61,7 @@ export function poolLines(report: PoolsReport): string[] {
     '',
     ...columnTables(
       'all in one',
-      ['single', ...methods, 'mean', 'steps', 'gradients'],
+      ['single', ...methods, 'mean', ...TRAINING],
       accuracies(
         (row) => row.all,
         (row) => row.allMean,
@@ -70,9 +81,9 @@ export function poolLines(report: PoolsReport): string[] {
     '',
     'Against plain training with as many gradient evaluations, whose step size is the best on calibration samples;',
     `intervals: ${TASKS_DRAWN}.`,
-    ...variants.flatMap(({ title, controls }) => {
+    ...variants.map(({ title, controls }) => {
       const known = [...new Set(controls)];
-      return known.length === 0 ? [] : [`  ${title}: ${known.join('; ')}`];
+      return `  ${title}: ${known.length === 1 ? known[0] : controls.map((control, i) => `seed ${seeds[i]} ${control}`).join('; ')}`;
     }),
     '',
     ...gainLines('gain on the control', variants, ({ againstMatched }) => againstMatched),
@@ -87,9 +98,14 @@ export function poolLines(report: PoolsReport): string[] {
       COLUMNS,
     ),
     '',
-    'Against plain training of the same steps:',
+    "Against plain training by the benchmark's own steps and step size:",
     '',
     ...gainLines('gain on plain', variants, ({ againstPlain }) => againstPlain),
+    '',
+    'Against plain training by the same steps and step size as the variant:',
+    ...variants.map(({ title, ownPlain }) => `  ${title}: ${ownPlain.title}`),
+    '',
+    ...gainLines('gain on its own plain', variants, ({ againstOwnPlain }) => againstOwnPlain),
     ...warningLines(variants),
   ];
 }
@@ -97,7 +113,7 @@ export function poolLines(report: PoolsReport): string[] {
 function gainLines(
   head: string,
   variants: readonly VariantFigures[],
-  of: (variant: VariantFigures) => VariantFigures['againstMatched'],
+  of: (variant: VariantFigures) => GapFigures,
 ): string[] {
   return columnTables(
     head,
@@ -108,7 +124,7 @@ function gainLines(
         head: variant.title,
         cells: [
           shareText(gapClosed),
-          gapClosed ? pointsRange0([gapClosed.low, gapClosed.high]) : '-',
+          gapClosed ? percentRange([gapClosed.low, gapClosed.high]) : '-',
           deltaText(pairs),
           deltaText(single),
           pointsRange([single.low, single.high]),
@@ -121,55 +137,14 @@ function gainLines(
   );
 }
 
-/** One live model against fixed references. */
-export function liveLines({ seeds, tasks, references, methods, variants }: LiveReport): string[] {
-  const names = [
-    'single',
-    ...methods.map((method) => `${method}`),
-    'loss closed, %',
-    'interval',
-    'references',
-    'gradients',
-    'step cost',
-  ];
-  const [plain, ...steered] = variants as [LiveFigures, ...LiveFigures[]];
-  return [
-    `One live model (${tasks.join(', ')}, one after the other) against fixed plain references (${references.join(', ')}), ${seedsText(seeds)}.`,
-    `Raw accuracy, mean of both tasks after merging; plain: single ${percents(plain.single)}, ${methods
-      .map((method) => `${method} ${percents(plain.raw[method]!)}`)
-      .join(', ')}; the live task loses ${percents(plain.loss)} points.`,
-    'Changes against it in points; "loss closed" is the share of the live task\'s loss that is gone, "references" the change of theirs;',
-    `intervals: ${TASKS_DRAWN}, of which there are ${tasks.length} only.`,
-    '',
-    ...columnTables(
-      'change',
-      names,
-      steered.map((figures) => ({
-        head: figures.title,
-        cells: [
-          change(figures.singleDelta),
-          ...methods.map((method) => change(figures.rawDelta[method]!)),
-          figures.lossClosed ? points(figures.lossClosed.value, 0) : '-',
-          figures.lossClosed ? pointsRange0([figures.lossClosed.low, figures.lossClosed.high]) : '-',
-          change(figures.referencesDelta),
-          figures.gradientEvaluations.toFixed(2),
-          costText(figures.stepCost),
-        ],
-      })),
-      COLUMNS,
-    ),
-    ...warningLines(steered),
-  ];
-}
-
-/** What the shipped default was to reach in whole pools, met or not. */
+/** What the recommended steering was to reach in whole pools, met or not. */
 export function poolAims({ variants }: PoolsReport, id: string): string[] {
-  const shipped = variants.find((variant) => variant.id === id);
-  const { gapClosed, single } = shipped?.againstMatched ?? {};
-  if (!shipped || !gapClosed || !single) {
+  const recommended = variants.find((variant) => variant.id === id);
+  const { gapClosed, single } = recommended?.againstMatched ?? {};
+  if (!recommended || !gapClosed || !single) {
     return [];
   }
-  const { stepCost } = shipped;
+  const { stepCost } = recommended;
   return [
     `gap closed ${shareText(gapClosed)} %, aim at least 15: ${met(gapClosed.value >= 0.15)}; interval above zero: ${met(gapClosed.low > 0)}.`,
     `single models ${deltaText(single)} points, aim at least -0.3: ${met(single.value >= -0.003)}.`,
@@ -179,67 +154,7 @@ export function poolAims({ variants }: PoolsReport, id: string): string[] {
   ];
 }
 
-/** What it was to reach with one live model; without it in the table nothing is said. */
-export function liveAims({ variants }: LiveReport, id: string): string[] {
-  const shipped = variants.find((variant) => variant.id === id);
-  if (!shipped?.lossClosed || shipped.singleDelta.mean === null) {
-    return [];
-  }
-  const { lossClosed, singleDelta } = shipped;
-  return [
-    `${shipped.title}: live loss closed ${points(lossClosed.value, 0)} %, aim at least 25: ${met(lossClosed.value >= 0.25)};`,
-    `its single model ${change(singleDelta)} points, aim at least -0.5: ${met(shipped.singleDelta.mean >= -0.005)}.`,
-  ];
-}
-
-function met(holds: boolean): string {
-  return holds ? 'reached' : 'MISSED';
-}
-
-/** The hook's own words, each once. */
-function warningLines(variants: readonly { title: string; warnings: readonly string[] }[]): string[] {
-  const lines = variants.flatMap(({ title, warnings }) =>
-    warnings.map((warning) => `  ${title}: ${warning}`),
-  );
-  return lines.length === 0 ? [] : ['', 'What the hook had to say:', ...lines];
-}
-
+/** Pools of the same training in every seed are one. */
 function distinct(rows: readonly PoolRow[]): PoolRow[] {
-  return rows.filter((row, i) => rows.findIndex(({ title }) => title === row.title) === i);
-}
-
-function seedsText(seeds: readonly number[]): string {
-  return seeds.length === 1
-    ? `seed ${seeds[0]}: one seed, so no spread`
-    : `seeds ${seeds.join(', ')}; ± is the standard deviation over the seeds`;
-}
-
-function percents(value: OverSeeds): string {
-  return overSeedsText(value, 100, 1);
-}
-
-/** A change in points, with its sign. */
-function change(value: OverSeeds): string {
-  const text = overSeedsText(value, 100, 2);
-  return Number.parseFloat(text) > 0 ? `+${text}` : text;
-}
-
-function deltaText({ value, spread }: Figure): string {
-  return spread === null ? signedPoints(value) : `${signedPoints(value)} ± ${points(spread)}`;
-}
-
-function shareText(share: Figure | null): string {
-  if (share === null) {
-    return '-';
-  }
-  const { value, spread } = share;
-  return spread === null ? points(value, 0) : `${points(value, 0)} ± ${points(spread, 0)}`;
-}
-
-function pointsRange0([low, high]: readonly [number, number]): string {
-  return `${points(low, 0)} to ${points(high, 0)}`;
-}
-
-function costText(cost: StepCost | null): string {
-  return cost === null ? '-' : `${cost.ratio.toFixed(2)} x`;
+  return [...new Map(rows.map((row) => [row.titles.join(), row])).values()];
 }

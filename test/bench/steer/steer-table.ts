@@ -21,6 +21,8 @@ export interface PoolVariant {
   readonly title: string;
   /** id of its compute-matched control among the results */
   readonly control: string;
+  /** id of plain training by its steps and step size among the results */
+  readonly ownPlain: string;
   /** null where it was not measured: a variant without terms costs what plain training does */
   readonly stepCost: StepCost | null;
 }
@@ -71,13 +73,16 @@ export interface LiveTable {
   readonly methods: readonly string[];
   /** names of the references' tasks */
   readonly references: readonly string[];
-  /** `plain` first */
+  /** plain training first: `plain`, then at the other step sizes that variants have */
   readonly variants: readonly LiveVariant[];
 }
 
 export interface LiveVariant {
   readonly id: string;
   readonly title: string;
+  readonly learningRate: number;
+  /** id of plain training by its steps and step size, its own where it is plain itself */
+  readonly ownPlain: string;
   readonly stepCost: StepCost | null;
   /** of a whole training, over the steps of plain training */
   readonly gradientEvaluations: number;
