@@ -4,7 +4,12 @@ import { figuresOf } from '../../src/fingerprint/figures.js';
 import { Gate } from '../../src/fingerprint/gate.js';
 import { solveProgram } from '../../src/fingerprint/solve.js';
 import { Random } from '../../src/tensors/index.js';
-import { analyseMethod, type MethodAnalysis, type MethodOptions } from '../bench/zoo/analyse-method.js';
+import {
+  analyseMethod,
+  type MethodAnalysis,
+  type MethodOptions,
+  openTable,
+} from '../bench/zoo/analyse-method.js';
 import { FURTHER_PREDICTORS, PREDICTORS } from '../bench/zoo/predictors.js';
 import type { PartsEvaluated, ZooTable } from '../bench/zoo/zoo-table.js';
 import { syntheticZoo } from './synthetic-zoo.js';
@@ -15,6 +20,10 @@ const options = (changes: Partial<MethodOptions> = {}): MethodOptions => ({
   relabellings: 0,
   ...changes,
 });
+
+/** One method of a table. */
+const analysed = (table: ZooTable, method: string, settings: MethodOptions) =>
+  analyseMethod(openTable(table, settings), method);
 
 const zoo = syntheticZoo({ seed: 1, tasks: 7 });
 
@@ -56,10 +65,7 @@ describe('a predictor', () => {
       own: { ...zoo.own, [task]: { ...zoo.own[task], test: { accuracy: 0.5, loss: 3, samples: 500 } } },
     };
     const settings = options({ penalties: 'nested' });
-    const [before, after] = [
-      await analyseMethod(zoo, 'ties', settings),
-      await analyseMethod(other, 'ties', settings),
-    ];
+    const [before, after] = [await analysed(zoo, 'ties', settings), await analysed(other, 'ties', settings)];
     for (const { name } of [...PREDICTORS, ...FURTHER_PREDICTORS]) {
       expect(foldOf(before, name, task), name).toHaveLength(6);
       expect(foldOf(after, name, task), name).toEqual(foldOf(before, name, task));
@@ -71,7 +77,7 @@ describe('a predictor', () => {
   });
 
   it('predicts every pair twice, on the same rows as all others', async () => {
-    const analysis = await analyseMethod(zoo, 'tsv', options());
+    const analysis = await analysed(zoo, 'tsv', options());
     for (const { name } of [...PREDICTORS, ...FURTHER_PREDICTORS]) {
       const { heldOut, coverage } = analysis.predicted[name];
       expect(heldOut.map(({ fold, example }) => [fold, example.id])).toEqual(
@@ -94,7 +100,7 @@ describe('a predictor', () => {
         { ...parts, calibration: { ...parts.calibration, 128: parts.test } },
       ]),
     );
-    const analysis = await analyseMethod({ ...exact, own }, 'ties', options());
+    const analysis = await analysed({ ...exact, own }, 'ties', options());
     expect(errorOf(analysis, 'raw probe128')).toBe(0);
     expect(errorOf(analysis, 'probe128 accuracy')).toBeLessThan(1e-9);
     // the line of the loss is off, and is given next to no say
@@ -110,7 +116,7 @@ describe('a predictor', () => {
       const effect = 0.95 - 0.03 * Number(task.at(-1)) ** 1.5;
       return { ...parts, test: { ...parts.test, accuracy: accuracy * effect } };
     });
-    const analysis = await analyseMethod(additive, 'ties', options());
+    const analysis = await analysed(additive, 'ties', options());
     expect(figuresOf(analysis.predicted.effects.heldOut).r).toBeCloseTo(1, 6);
     // what is left is the effect of the task that is not known: the same in all its pairs
     for (const rows of byFold(analysis.predicted.effects.heldOut).values()) {
@@ -132,16 +138,58 @@ describe('a predictor', () => {
         { ...parts, calibration: { ...parts.calibration, 128: parts.test } },
       ]),
     );
-    const analysis = await analyseMethod({ ...biased, own }, 'ties', options());
+    const analysis = await analysed({ ...biased, own }, 'ties', options());
     const unexplained = (name: string) => 1 - (figuresOf(analysis.predicted[name].heldOut).r as number);
     expect(unexplained('probe + effects')).toBeLessThan(0.3 * unexplained('probe128'));
     expect(errorOf(analysis, 'probe + effects')).toBeLessThan(errorOf(analysis, 'probe128'));
+  });
+
+  it('learns from the other merge methods what they have in common, and nothing else', async () => {
+    const other: ZooTable = {
+      ...zoo,
+      pairs: zoo.pairs.map((pair) => {
+        const { a, b } = pair.merges.tsv;
+        const luckier = (parts: PartsEvaluated) => ({
+          ...parts,
+          test: {
+            ...parts.test,
+            accuracy: 0.9 * parts.test.accuracy + 0.02 * (pair.metrics.effective_rank ?? 0),
+          },
+        });
+        return { ...pair, merges: { ...pair.merges, tsv: { a: luckier(a), b: luckier(b) } } };
+      }),
+    };
+    const [before, after] = [
+      await analysed(zoo, 'ties', options()),
+      await analysed(other, 'ties', options()),
+    ];
+    const changed = Object.keys(before.predicted).filter(
+      (name) => errorOf(before, name) !== errorOf(after, name),
+    );
+    expect(changed).toEqual(expect.arrayContaining(['all', 'probe + effects', 'probes + effects']));
+    for (const name of ['metrics', 'effects', 'both', 'probe8', 'probe128', 'selfProbe', 'probes of all']) {
+      expect(changed).not.toContain(name);
+    }
+  });
+
+  it('is closer with everything than with the probe, at every number of samples', async () => {
+    const zoos = [1, 2].map((seed) => syntheticZoo({ seed, tasks: 7 }));
+    const errors = { probe8: 0, 'all at 8': 0, probe32: 0, 'all at 32': 0, probe128: 0, all: 0 };
+    for (const each of zoos) {
+      const analysis = await analysed(each, 'weight_avg', options());
+      for (const name of Object.keys(errors) as (keyof typeof errors)[]) {
+        errors[name] += errorOf(analysis, name) / zoos.length;
+      }
+    }
+    expect(errors['all at 8']).toBeLessThan(0.9 * errors.probe8);
+    expect(errors['all at 32']).toBeLessThan(0.9 * errors.probe32);
+    expect(errors.all).toBeLessThan(0.95 * errors.probe128);
   });
 });
 
 describe('the null', () => {
   it('is one correlation a relabelling, below what metrics that say something reach', async () => {
-    const analysis = await analyseMethod(zoo, 'ties', options({ relabellings: 6 }));
+    const analysis = await analysed(zoo, 'ties', options({ relabellings: 6 }));
     expect(analysis.relabelled).toHaveLength(6);
     const rs = analysis.relabelled.map((r) => r as number);
     const observed = figuresOf(analysis.predicted.metrics.heldOut).r as number;
@@ -155,7 +203,7 @@ describe('what is missing', () => {
     const pairs = zoo.pairs.map((pair, i) =>
       i === 3 ? { ...pair, metrics: { ...pair.metrics, effective_rank: null } } : pair,
     );
-    const analysis = await analyseMethod({ ...zoo, pairs }, 'ties', options());
+    const analysis = await analysed({ ...zoo, pairs }, 'ties', options());
     expect(analysis.notes).toEqual([
       'never is not used: missing in 21 of 21 rows',
       '1 of 21 pairs lack a metric, a measurement or their outcome: left out',
@@ -171,11 +219,7 @@ describe('what is missing', () => {
       ]),
     );
     const pairs = zoo.pairs.map((pair) => ({ ...pair, metrics: { never: null } }));
-    const analysis = await analyseMethod(
-      { ...zoo, pairs, own: silent },
-      'ties',
-      options({ relabellings: 2 }),
-    );
+    const analysis = await analysed({ ...zoo, pairs, own: silent }, 'ties', options({ relabellings: 2 }));
     const names = [...PREDICTORS, ...FURTHER_PREDICTORS].map(({ name }) => name);
     const gone = ['metrics', 'both', 'probe8', 'all at 8'];
     expect(Object.keys(analysis.predicted).sort()).toEqual(
@@ -186,7 +230,7 @@ describe('what is missing', () => {
   });
 
   it('is everything where there are too few tasks', async () => {
-    const analysis = await analyseMethod(syntheticZoo({ seed: 1, tasks: 4 }), 'ties', options());
+    const analysis = await analysed(syntheticZoo({ seed: 1, tasks: 4 }), 'ties', options());
     expect(analysis.predicted).toEqual({});
     expect(analysis.notes.at(-1)).toMatch(/^no fit: 4 tasks and 6 different pairs; at least 5 tasks/);
   });

@@ -127,6 +127,29 @@ describe('the report', () => {
     expect(high).toContain('NOT clearly better than the probe at 128 samples: weight_avg.');
   });
 
+  it('says what everything together gains, all methods at once, with and without the fragile tasks', () => {
+    const [gain] = report.together;
+    const say = (value: number) =>
+      reportLines({
+        ...report,
+        together: [{ ...gain, samples: 32, mae: { value, low: -0.001, high: 0.004 } }],
+      });
+    expect(say(0.002)).toContain(
+      `All merge methods at once, 32 samples: everything together is off by 0.20 points less than the probe, gain -0.10 to 0.40; ${gain.better} of 7 tasks better.`,
+    );
+    expect(say(-0.002).join()).toContain('off by 0.20 points more than the probe');
+    expect(report.together.map(({ samples }) => samples)).toEqual([8, 32, 128]);
+    expect(report.withoutFragile.together.map(({ samples }) => samples)).toEqual([8, 32, 128]);
+  });
+
+  it('takes the mean over methods and seeds for all methods at once', () => {
+    const { together, methods: each } = report;
+    together.forEach(({ mae }, i) => {
+      const gains = Object.values(each).map((method) => method.gains[i].mae.value);
+      expect(mae.value).toBeCloseTo((gains[0] + gains[1]) / 2, 12);
+    });
+  });
+
   it('says plainly where metrics do not beat effects or the wrong tasks', () => {
     const { weight_avg: method } = report.methods;
     const figure = (mean: number) => ({ mean, spread: null });

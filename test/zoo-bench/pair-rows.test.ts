@@ -10,7 +10,7 @@ function parts(test: number, calibration: number, loss: number): PartsEvaluated 
 const table: ZooTable = {
   seed: 0,
   tasks: ['a', 'b'],
-  methods: ['ties'],
+  methods: ['ties', 'tsv'],
   own: { a: parts(0.8, 1, 0.1), b: parts(1, 0.5, 0.2) },
   half: { a: parts(0, 0.9, 0.1), b: parts(0, 0.5, 0.5) },
   pairs: [
@@ -18,7 +18,10 @@ const table: ZooTable = {
       a: 'a',
       b: 'b',
       metrics: { effective_rank: 3 },
-      merges: { ties: { a: parts(0.6, 0.75, 0.8), b: parts(0.85, 0.5, 0.2) } },
+      merges: {
+        ties: { a: parts(0.6, 0.75, 0.8), b: parts(0.85, 0.5, 0.2) },
+        tsv: { a: parts(0.1, 0.5, 0.1), b: parts(0.1, 0.25, 1.2) },
+      },
     },
   ],
 };
@@ -32,6 +35,8 @@ describe('a pair', () => {
     for (const size of ['8', '32', '128']) {
       expect(metrics[`probe${size} accuracy`]).toBeCloseTo((0.75 + 1) / 2, 12);
       expect(metrics[`probe${size} loss`]).toBeCloseTo((-0.7 / 1 + 0) / 2, 12);
+      expect(metrics[`probes${size} accuracy`]).toBeCloseTo((0.75 + 1 + 0.5 + 0.5) / 4, 12);
+      expect(metrics[`probes${size} loss`]).toBeCloseTo((-0.7 + 0 + 0 - 1 / 0.5) / 4, 12);
       expect(metrics[`selfProbe${size} accuracy`]).toBeCloseTo((0.9 + 1) / 2, 12);
       expect(metrics[`selfProbe${size} loss`]).toBeCloseTo((0 - 0.3 / 0.5) / 2, 12);
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PredictorOf } from '../../src/fingerprint/cross-validate.js';
 import type { Example } from '../../src/fingerprint/linear-model.js';
 import { Random } from '../../src/tensors/index.js';
-import { stackOf } from '../bench/zoo/stack.js';
+import { stackShares } from '../bench/zoo/stack.js';
 
 /** Every pair of six tasks; values are what two predictors will say. */
 const random = new Random('stack');
@@ -26,25 +26,30 @@ const saying =
     return ({ values }) => values[column]!;
   };
 
-describe('stackOf', () => {
+describe('stackShares', () => {
   it('finds the shares whose errors cancel, in fifths', async () => {
     // 0.6 (o + 1) + 0.4 (o - 1.5) = o
-    const predict = await stackOf([saying(0), saying(1), saying(2)])(examples, []);
-    for (const example of examples) {
-      expect(predict(example)).toBeCloseTo(example.outcome, 12);
-    }
+    const parts = [saying(0), saying(1), saying(2)];
+    expect(await stackShares([{ train: examples, parts }], [])).toEqual([0.6, 0.4, 0]);
   });
 
-  it('gives all to the first of parts that are alike, and is that part where there is one only', async () => {
-    const same = await stackOf([saying(0), saying(0)])(examples, []);
-    const alone = await stackOf([saying(2)])(examples, []);
-    for (const example of examples) {
-      expect(same(example)).toBe(example.values[0]);
-      expect(alone(example)).toBe(example.values[2]);
-    }
+  it('gives all to the first of parts that are alike, and to one that is alone', async () => {
+    expect(await stackShares([{ train: examples, parts: [saying(0), saying(0)] }], [])).toEqual([1, 0]);
+    expect(await stackShares([{ train: examples, parts: [saying(2)] }], [])).toEqual([1]);
   });
 
-  it('leaves out a task inside the rows, beside those that are left out already', async () => {
+  it('takes those that are best for all methods together', async () => {
+    const off = (by: number) => examples.map((each) => ({ ...each, outcome: each.values[2] + by }));
+    const parts = [saying(0), saying(1), saying(2)];
+    // alone this method would have the third part only
+    const other = { train: off(0), parts };
+    expect(await stackShares([other], [])).toEqual([0, 0, 1]);
+    expect(await stackShares([other, ...Array(5).fill({ train: examples, parts })], [])).toEqual([
+      0.6, 0.4, 0,
+    ]);
+  });
+
+  it('leaves out a task inside the rows of every method, beside those that are left out already', async () => {
     const left: string[][] = [];
     const train = examples.filter(({ taskA, taskB }) => taskA !== 'c' && taskB !== 'c');
     const note = (rows: readonly Example[], without: readonly string[]) => {
@@ -54,7 +59,9 @@ describe('stackOf', () => {
         expect(without).not.toContain(taskB);
       }
     };
-    await stackOf([saying(0, note), saying(1)])(train, ['c']);
-    expect(left.sort()).toEqual([['c'], ['c', 'a'], ['c', 'b'], ['c', 'd'], ['c', 'e'], ['c', 'f']]);
+    const method = { train, parts: [saying(0, note), saying(1)] };
+    await stackShares([method, method], ['c']);
+    const each = ['a', 'b', 'd', 'e', 'f'].flatMap((task) => [`c,${task}`, `c,${task}`]);
+    expect(left.map(String).sort()).toEqual(each);
   });
 });

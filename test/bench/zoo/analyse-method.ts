@@ -15,9 +15,11 @@ import {
   type VariantPlan,
 } from '../../../src/fingerprint/plan.js';
 import { sizeProblem } from '../../../src/fingerprint/table.js';
-import { type FitContext, predictorOf } from './fit-predictor.js';
+import { programOf } from './fit-predictor.js';
+import { isUsable, type MethodRows } from './method-rows.js';
 import { MEASUREMENTS, pairRows } from './pair-rows.js';
-import { FURTHER_PREDICTORS, PREDICTORS, type Predictor } from './predictors.js';
+import { FURTHER_PREDICTORS, PREDICTORS } from './predictors.js';
+import { TableFits } from './table-fits.js';
 import type { ZooTable } from './zoo-table.js';
 
 /** nominal coverage of the intervals */
@@ -50,62 +52,83 @@ export interface Predicted {
   readonly coverage: number | null;
 }
 
+/** A table made ready: what every merge method is fitted on. */
+export interface OpenTable {
+  readonly seed: number;
+  readonly options: MethodOptions;
+  readonly methods: ReadonlyMap<string, OpenMethod>;
+  readonly fits: TableFits;
+}
+
+interface OpenMethod {
+  readonly plan: VariantPlan;
+  readonly notes: readonly string[];
+  /** null where there are too few rows to fit */
+  readonly rows: MethodRows | null;
+}
+
+export function openTable(table: ZooTable, options: MethodOptions): OpenTable {
+  const fitter = new Fitter(options.fits);
+  const methods = new Map(table.methods.map((method) => [method, openMethod(table, method, fitter)]));
+  const rows = [...methods.values()].flatMap((method) => method.rows ?? []);
+  return { seed: table.seed, options, methods, fits: new TableFits(rows) };
+}
+
+function openMethod(table: ZooTable, method: string, fitter: Fitter): OpenMethod {
+  const pairs = pairRows(table, method);
+  const metrics = [...new Set(table.pairs.flatMap((pair) => Object.keys(pair.metrics)))];
+  const plan = planVariant('zoo', method, pairs, [...metrics, ...MEASUREMENTS]);
+  const notes = leftOut(plan, pairs.length);
+  const problem = sizeProblem(plan.rows);
+  if (problem !== null) {
+    return { plan, notes: [...notes, `no fit: ${problem}`], rows: null };
+  }
+  const rows: MethodRows = {
+    fitter,
+    label: `seed ${table.seed}, ${table.tasks.length} tasks, ${method}`,
+    columns: plan.features,
+    metrics: plan.features.filter((name) => metrics.includes(name)).length,
+    examples: examplesOf(plan.rows, plan),
+  };
+  return { plan, notes, rows };
+}
+
 /**
  * Leaves one task out at a time and predicts its pairs, by every predictor and on the same rows: those that have all
  * metrics and measurements.
  */
-export async function analyseMethod(
-  table: ZooTable,
-  method: string,
-  { fits, penalties, relabellings }: MethodOptions,
-): Promise<MethodAnalysis> {
-  const rows = pairRows(table, method);
-  const metrics = [...new Set(table.pairs.flatMap((pair) => Object.keys(pair.metrics)))];
-  const plan = planVariant('zoo', method, rows, [...metrics, ...MEASUREMENTS]);
-  const notes = leftOut(plan, rows.length);
+export async function analyseMethod(table: OpenTable, method: string): Promise<MethodAnalysis> {
+  const { seed, options, fits } = table;
+  const { plan, notes, rows } = table.methods.get(method) as OpenMethod;
   const truths = plan.rows.map(({ outcomes }) => outcomes[method] as number);
-  const problem = sizeProblem(plan.rows);
-  if (problem !== null) {
-    return {
-      seed: table.seed,
-      truths,
-      predicted: {},
-      relabelled: [],
-      notes: [...notes, `no fit: ${problem}`],
-    };
+  if (rows === null) {
+    return { seed, truths, predicted: {}, relabelled: [], notes };
   }
-  const examples = examplesOf(plan.rows, plan);
-  const context: FitContext = {
-    fitter: new Fitter(fits),
-    label: `seed ${table.seed}, ${table.tasks.length} tasks, ${method}`,
-    columns: plan.features,
-    metrics: plan.features.filter((name) => metrics.includes(name)).length,
-  };
-
-  const usable = [...PREDICTORS, ...FURTHER_PREDICTORS].filter((predictor) => isUsable(predictor, context));
+  const { examples } = rows;
+  const usable = [...PREDICTORS, ...FURTHER_PREDICTORS].filter((predictor) => isUsable(predictor, rows));
   const chosen = new Map<string, Penalties>();
   const entries = await Promise.all(
     usable.map(async (predictor): Promise<[string, Predicted]> => {
       const grid = predictor.effects ? WITH_EFFECTS_GRID : METRICS_ONLY_GRID;
       const isFree = predictor.measurements.length > 0 || !predictor.metrics;
       const penalty =
-        isFree || penalties === 'default'
+        isFree || options.penalties === 'default'
           ? defaultPenalties(grid)
           : await nestedPenalties(examples, false, grid, (tried) =>
-              predictorOf(context, predictor, { all: tried, of: () => tried }),
+              programOf(rows, predictor, { all: tried, of: () => tried }),
             );
       chosen.set(predictor.name, penalty);
-      const fit = predictorOf(context, predictor, penalty);
+      const fit = fits.predictorOf(rows, predictor, penalty);
       const heldOut = await leaveOneTaskOut(examples, false, fit);
       const coverage = await nestedCoverage(heldOut, examples, false, LEVEL, fit);
       return [predictor.name, { heldOut, coverage }];
     }),
   );
   return {
-    seed: table.seed,
+    seed,
     truths,
     predicted: Object.fromEntries(entries),
-    relabelled: await nullOf(plan, context, relabellings, chosen.get('metrics')),
+    relabelled: await nullOf(plan, rows, options.relabellings, chosen.get('metrics')),
     notes,
   };
 }
@@ -113,7 +136,7 @@ export async function analyseMethod(
 /** Metrics alone with the metrics of the wrong tasks, at the penalties that were chosen with the right ones. */
 async function nullOf(
   plan: VariantPlan,
-  context: FitContext,
+  rows: MethodRows,
   count: number,
   penalties: Penalties | undefined,
 ): Promise<(number | null)[]> {
@@ -124,17 +147,10 @@ async function nullOf(
   const seeds = Array.from({ length: count }, (_, seed) => seed);
   return Promise.all(
     relabelledExamples(plan, seeds).map(async ({ seed, examples }) => {
-      const label = `${context.label}, relabelled ${seed}`;
-      const fit = predictorOf({ ...context, label }, metricsOnly, penalties);
+      const label = `${rows.label}, relabelled ${seed}`;
+      const fit = programOf({ ...rows, label }, metricsOnly, penalties);
       return figuresOf(await leaveOneTaskOut(examples, false, fit)).r;
     }),
-  );
-}
-
-function isUsable({ name, measurements }: Predictor, { columns, metrics }: FitContext): boolean {
-  const needsMetrics = name === 'metrics' || name === 'both';
-  return (
-    measurements.every((measurement) => columns.includes(measurement)) && !(needsMetrics && metrics === 0)
   );
 }
 

@@ -2,7 +2,8 @@ import { Gate } from '../../../src/fingerprint/gate.js';
 import type { Program, Solution } from '../../../src/fingerprint/program.js';
 import { SolverPool } from '../../../src/fingerprint/solver-pool.js';
 import { MergeguardError } from '../../../src/tensors/index.js';
-import { analyseMethod, type MethodOptions } from './analyse-method.js';
+import { analyseMethod, type MethodAnalysis, type MethodOptions, openTable } from './analyse-method.js';
+import { equalSampleGains } from './equal-samples.js';
 import { mostFragile, withoutTasks } from './fragile.js';
 import { type MethodFigures, methodFigures } from './method-figures.js';
 import type { ZooReport } from './zoo-report.js';
@@ -52,17 +53,20 @@ export async function analyse(tables: readonly ZooTable[], options: AnalyseOptio
   const total = 2 * tables.length * methods.length;
   let done = 0;
   const figuresFor = async (some: readonly ZooTable[], what: string) => {
+    const opened = some.map((table) => openTable(table, settings));
     const figures: Record<string, MethodFigures> = {};
+    const all: MethodAnalysis[] = [];
     for (const method of methods) {
       const analyses = [];
-      for (const table of some) {
+      for (const table of opened) {
         options.onProgress?.({ done, total, label: `${method}, seed ${table.seed}${what}` });
-        analyses.push(await analyseMethod(table, method, settings));
+        analyses.push(await analyseMethod(table, method));
         done++;
       }
       figures[method] = methodFigures(analyses, resamples);
+      all.push(...analyses);
     }
-    return figures;
+    return { methods: figures, together: equalSampleGains(all, resamples) };
   };
   try {
     return {
@@ -71,8 +75,8 @@ export async function analyse(tables: readonly ZooTable[], options: AnalyseOptio
       relabellings: settings.relabellings,
       resamples,
       pairs: Math.max(...tables.map((table) => table.pairs.length)),
-      methods: await figuresFor(tables, ''),
-      withoutFragile: { left, methods: await figuresFor(robust, ', without the most fragile tasks') },
+      ...(await figuresFor(tables, '')),
+      withoutFragile: { left, ...(await figuresFor(robust, ', without the most fragile tasks')) },
     };
   } finally {
     await pool?.close();

@@ -1,54 +1,37 @@
 import { inverseVarianceShares } from '../../../src/fingerprint/combine.js';
 import type { PredictorOf } from '../../../src/fingerprint/cross-validate.js';
-import type { Fitter } from '../../../src/fingerprint/fitter.js';
 import type { Example } from '../../../src/fingerprint/linear-model.js';
 import type { Penalties } from '../../../src/fingerprint/penalty.js';
+import type { MethodRows } from './method-rows.js';
 import type { Predictor } from './predictors.js';
-import { stackOf } from './stack.js';
 
 /**
- * Price of an effect in the program on what the lines leave over, chosen beforehand on synthetic zoos, not on real outcomes.
- * What they leave of a task is mostly the luck of its calibration and test images, the same in all its pairs: from
- * 0.003 to 0.1 the price makes no difference there, from 0.15 on it takes the effects away.
+ * Prices of a program on what lines leave over, chosen beforehand on synthetic zoos, not on real outcomes. What they
+ * leave of a task is mostly the luck of its calibration and test images, the same in all its pairs: from
+ * 0.003 to 0.1 the price of an effect makes no difference there, from 0.15 on it takes them away. Metrics know little
+ * beside a probe, so a weight must be worth a tenth of the mean absolute error to be there at all.
  */
-const RESIDUAL_EFFECT_PRICE = 0.03;
-
-export interface FitContext {
-  readonly fitter: Fitter;
-  /** of the rows: says which table and method they are of */
-  readonly label: string;
-  /** metrics and measurements, the names of `values` */
-  readonly columns: readonly string[];
-  /** the first so many columns are metrics */
-  readonly metrics: number;
-}
+const REST_PRICES = { effects: 0.03, metrics: 0.1 };
 
 /**
- * A stack is fitted part by part. Others in two steps. First a line for every measurement, combined by inverse variance, as the
- * guard combines the self-probe: two numbers each, so a few dozen rows are enough, and a measurement of another kind
- * takes part as far as it is right. Then, on what they leave over, one linear program with effects. Not
- * in one program: effects are nearly free there and explain the tasks that the fit knows, so that the slope of the
+ * First the lines of the measurements, if there are any; then, on what they leave over, one linear program of metrics, effects or both.
+ * Not in one program: effects are nearly free there and explain the tasks that the fit knows, so that the slope of the
  * probe would be fitted to what little they leave, and be wrong for the task that it does not know.
  */
-export function predictorOf(context: FitContext, predictor: Predictor, penalties: Penalties): PredictorOf {
-  if (predictor.parts !== undefined) {
-    return stackOf(predictor.parts.map((part) => predictorOf(context, part, penalties)));
-  }
+export function programOf(rows: MethodRows, predictor: Predictor, penalties: Penalties): PredictorOf {
+  const { fitter, label, columns, metrics: count } = rows;
+  const { name, measurements, metrics, effects } = predictor;
+  const onRest = measurements.length > 0;
   return async (train, without) => {
-    const measured = await combinedLines(context, predictor, train, without);
-    const { metrics, effects } = predictor;
-    if (!metrics && !effects) {
-      return measured;
-    }
-    const rest = train.map((example) => ({ ...example, outcome: example.outcome - measured(example) }));
-    const { predict } = await context.fitter.fit(
-      rest,
+    const measured = await combinedLines(rows, predictor, train, without);
+    const { predict } = await fitter.fit(
+      train.map((example) => ({ ...example, outcome: example.outcome - measured(example) })),
       {
-        label: `${context.label}, ${predictor.name}`,
-        features: metrics ? context.columns.slice(0, context.metrics) : [],
+        label: `${label}, ${name}`,
+        features: metrics ? columns.slice(0, count) : [],
         withEffects: effects,
-        penalty: penalties.of(without[0]),
-        ...(predictor.measurements.length > 0 && { effectPrice: RESIDUAL_EFFECT_PRICE }),
+        penalty: onRest ? REST_PRICES.metrics : penalties.of(without[0]),
+        ...(onRest && { effectPrice: REST_PRICES.effects }),
       },
       without,
     );
@@ -56,9 +39,12 @@ export function predictorOf(context: FitContext, predictor: Predictor, penalties
   };
 }
 
-/** 0 where there is no measurement. */
-async function combinedLines(
-  { fitter, label, columns }: FitContext,
+/**
+ * A line for every measurement, combined by inverse variance, as the guard combines the self-probe: two numbers each, so a few
+ * dozen rows are enough, and a measurement of another kind takes part as far as it is right. 0 where there is no measurement.
+ */
+export async function combinedLines(
+  { fitter, label, columns }: MethodRows,
   { measurements, raw }: Predictor,
   train: readonly Example[],
   without: readonly string[],

@@ -3,8 +3,7 @@ import { figuresOf } from '../../../src/fingerprint/figures.js';
 import { correlation, deviation, mean, quantile } from '../../../src/fingerprint/statistics.js';
 import { type OverSeeds, overSeeds } from '../common/over-seeds.js';
 import type { MethodAnalysis } from './analyse-method.js';
-import { bootstrapGain, type Gain } from './gain.js';
-import { EQUAL_SAMPLES } from './predictors.js';
+import { equalSampleGains, type SampleGain } from './equal-samples.js';
 
 /** Fractions, not points. */
 export interface PredictorFigures {
@@ -26,7 +25,7 @@ export interface MethodFigures {
   /** r of metrics alone with the metrics of the wrong tasks, mean over the seeds; null where none could be fitted */
   readonly null: { readonly count: number; readonly meanR: number; readonly r95: number } | null;
   /** the probe against everything at the same number of samples; those that could be computed */
-  readonly gains: readonly (Gain & { readonly samples: number })[];
+  readonly gains: readonly SampleGain[];
   /** what was left out */
   readonly notes: readonly { readonly seed: number; readonly text: string }[];
 }
@@ -47,20 +46,12 @@ export function methodFigures(analyses: readonly MethodAnalysis[], resamples: nu
       },
     ];
   });
-  const gains = EQUAL_SAMPLES.flatMap(({ samples, probe, all }) => {
-    const seeds = analyses.flatMap(({ predicted }) =>
-      predicted[probe] && predicted[all]
-        ? { before: predicted[probe].heldOut, after: predicted[all].heldOut }
-        : [],
-    );
-    return seeds.length === 0 ? [] : { samples, ...bootstrapGain(seeds, resamples) };
-  });
   const truths = analyses.map((analysis) => analysis.truths).filter((values) => values.length > 0);
   return {
     truth: { mean: overSeeds(truths.map(mean)), sd: overSeeds(truths.map(deviation)) },
     predictors: Object.fromEntries(figures),
     null: nullOf(analyses),
-    gains,
+    gains: equalSampleGains(analyses, resamples),
     notes: analyses.flatMap(({ seed, notes }) => notes.map((text) => ({ seed, text }))),
   };
 }

@@ -1,3 +1,4 @@
+import { mean } from '../../../src/fingerprint/statistics.js';
 import type { NumberedRow } from '../../../src/fingerprint/table.js';
 import {
   CALIBRATION_SIZES,
@@ -7,8 +8,12 @@ import {
   type ZooTable,
 } from './zoo-table.js';
 
-/** The merged model itself, or base + 0.5 tau of each model alone. */
-export type ProbeKind = 'probe' | 'selfProbe';
+/**
+ * `probe`: the merged model itself. `probes`: the models merged by every method of the table, the mean over them.
+ * `selfProbe`: base + 0.5 tau of each model alone.
+ */
+export type ProbeKind = (typeof KINDS)[number];
+const KINDS = ['probe', 'probes', 'selfProbe'] as const;
 
 /**
  * A measurement of a pair on calibration samples, as the name of a column. `accuracy`: accuracy over that of the
@@ -16,7 +21,7 @@ export type ProbeKind = 'probe' | 'selfProbe';
  * accuracy too: where a model is right half of the time, losing a tenth of that takes half the loss. It does not come
  * in steps, which makes it the better one on few samples. That it is relative to the own accuracy was decided on the
  * outcomes of an early pool of seed 0 (own accuracies from 0.4 on), where a line of it was off by 2.9 points and one of
- * exp(-loss difference) by 4.9; on synthetic zoos the two are alike. Nothing else was chosen on real outcomes. Both are the mean over the two sides, as the outcome is:
+ * exp(-loss difference) by 4.9; on synthetic zoos the two are alike. No other measurement was chosen on real outcomes. Both are the mean over the two sides, as the outcome is:
  * who is called A must not matter.
  */
 export function measurementName(kind: ProbeKind, size: CalibrationSize, measure: Measure): string {
@@ -26,7 +31,7 @@ export function measurementName(kind: ProbeKind, size: CalibrationSize, measure:
 export const MEASURES = ['accuracy', 'loss'] as const;
 export type Measure = (typeof MEASURES)[number];
 
-export const MEASUREMENTS: readonly string[] = (['probe', 'selfProbe'] as const).flatMap((kind) =>
+export const MEASUREMENTS: readonly string[] = KINDS.flatMap((kind) =>
   CALIBRATION_SIZES.flatMap((size) => MEASURES.map((measure) => measurementName(kind, size, measure))),
 );
 
@@ -40,7 +45,7 @@ export function pairRows(table: ZooTable, method: string): NumberedRow[] {
     taskA: pair.a,
     taskB: pair.b,
     metrics: { ...pair.metrics, ...measurementsOf(table, pair, method) },
-    outcomes: { [method]: finiteOrNull(meanOf(directionalOutcomes(table, pair, method))) },
+    outcomes: { [method]: finiteOrNull(mean(directionalOutcomes(table, pair, method))) },
     selfProbe: null,
   }));
 }
@@ -52,16 +57,20 @@ export function directionalOutcomes({ own }: ZooTable, { a, b, merges }: ZooPair
 }
 
 function measurementsOf({ own, half }: ZooTable, { a, b, merges }: ZooPair, method: string) {
-  const probes = { probe: merges[method], selfProbe: { a: half[a], b: half[b] } };
+  const models = {
+    probe: [merges[method]],
+    probes: Object.values(merges),
+    selfProbe: [{ a: half[a], b: half[b] }],
+  };
   const measured: Record<string, number | null> = {};
-  for (const kind of ['probe', 'selfProbe'] as const) {
+  for (const kind of KINDS) {
     for (const size of CALIBRATION_SIZES) {
-      const sides = [
-        [probes[kind].a.calibration[size], own[a].calibration[size]],
-        [probes[kind].b.calibration[size], own[b].calibration[size]],
-      ] as const;
+      const sides = models[kind].flatMap((model) => [
+        [model.a.calibration[size], own[a].calibration[size]] as const,
+        [model.b.calibration[size], own[b].calibration[size]] as const,
+      ]);
       for (const measure of MEASURES) {
-        const value = meanOf(sides.map(([probed, alone]) => MEASURE[measure](probed, alone)));
+        const value = mean(sides.map(([probed, alone]) => MEASURE[measure](probed, alone)));
         measured[measurementName(kind, size, measure)] = finiteOrNull(value);
       }
     }
@@ -73,10 +82,6 @@ const MEASURE: Readonly<Record<Measure, (probed: Evaluated, own: Evaluated) => n
   accuracy: (probed, own) => probed.accuracy / own.accuracy,
   loss: (probed, own) => (own.loss - probed.loss) / own.accuracy,
 };
-
-function meanOf(sides: readonly number[]): number {
-  return (sides[0] + sides[1]) / 2;
-}
 
 function finiteOrNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;

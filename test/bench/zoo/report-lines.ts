@@ -5,7 +5,7 @@ import { type Interval, TASK_LEVEL } from '../common/task-bootstrap.js';
 import { LEVEL } from './analyse-method.js';
 import type { MethodFigures, PredictorFigures } from './method-figures.js';
 import { FURTHER_PREDICTORS, PREDICTORS } from './predictors.js';
-import { aimSentences, verdictSentences } from './report-sentences.js';
+import { aimSentences, togetherSentences, verdictSentences } from './report-sentences.js';
 import type { ZooReport } from './zoo-report.js';
 
 /** of a line: six merge methods beside each other */
@@ -29,6 +29,7 @@ export function reportLines(report: ZooReport): string[] {
     '',
     ...tables(report.methods),
     '',
+    ...togetherSentences(report.together),
     ...verdictSentences(report.methods),
     ...aimSentences(report.methods),
     '',
@@ -36,6 +37,7 @@ export function reportLines(report: ZooReport): string[] {
     '',
     ...tables(withoutFragile.methods),
     '',
+    ...togetherSentences(withoutFragile.together),
     ...verdictSentences(withoutFragile.methods),
   ];
 }

@@ -1,4 +1,5 @@
-import { points } from '../../../src/fingerprint/lines.js';
+import { points, pointsRange } from '../../../src/fingerprint/lines.js';
+import type { SampleGain } from './equal-samples.js';
 import type { MethodFigures } from './method-figures.js';
 import { EQUAL_SAMPLES } from './predictors.js';
 
@@ -41,6 +42,15 @@ export function verdictSentences(methods: Methods): string[] {
       ];
     }),
   ];
+}
+
+/** All merge methods at once: one interval, which is narrower than theirs where they do not err alike. */
+export function togetherSentences(gains: readonly SampleGain[]): string[] {
+  return gains.map(
+    ({ samples, mae, better, tasks }) =>
+      `All merge methods at once, ${samples} samples: everything together is off by ${points(Math.abs(mae.value))} points ` +
+      `${mae.value > 0 ? 'less' : 'more'} than the probe, gain ${pointsRange([mae.low, mae.high])}; ${better} of ${tasks} tasks better.`,
+  );
 }
 
 /** What the benchmark was to reach, met or not. */

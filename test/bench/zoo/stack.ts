@@ -1,41 +1,68 @@
-import { innerFolds, leaveOneTaskOut, type PredictorOf } from '../../../src/fingerprint/cross-validate.js';
+import {
+  type HeldOut,
+  innerFolds,
+  leaveOneTaskOut,
+  type PredictorOf,
+} from '../../../src/fingerprint/cross-validate.js';
 import type { Example } from '../../../src/fingerprint/linear-model.js';
 
 /** Shares are tried in fifths: finer ones would be fitted to the luck of a few dozen rows. */
 const FIFTHS = 5;
 
+/** One merge method: rows to learn from, and the parts as they are fitted to them. */
+export interface Stacked {
+  readonly train: readonly Example[];
+  readonly parts: readonly PredictorOf[];
+}
+
 /**
- * Several predictors combined by shares of at least nothing that are one together: those with the least mean absolute error on
- * tasks that are left out inside the training rows, so that the task to be predicted takes no part in the choice, and a part that
- * does not help there gets none. Of equals the one that leans most on the earlier parts. (Wolpert's stacked generalisation, with
- * Breiman's constraints: shares of predictors that say nearly the same are not determined without them.)
+ * Shares, each at least nothing and together one, to combine several predictors by, the same for all merge methods: those with
+ * the least mean absolute error on tasks that are left out inside the training rows, so that the task to be predicted takes
+ * no part in the choice, and a part that does not help there gets none. Of equals those that lean most on the earlier
+ * parts. (Wolpert's stacked generalisation, with Breiman's constraints: shares of predictors that say nearly the same are not determined without
+ * them.) Shared by the methods, because chosen on one method's rows they follow the luck of those.
+ *
+ * @param without tasks that the rows lack
  */
-export function stackOf(parts: readonly PredictorOf[]): PredictorOf {
-  const choices = sharesOf(parts.length, FIFTHS).map((fifths) => fifths.map((count) => count / FIFTHS));
-  return async (train, without) => {
-    const inside = innerFolds(train, false);
-    const heldOut = await Promise.all(
-      parts.map((part) =>
-        leaveOneTaskOut(train, false, (rows, [task]) => part(rows, [...without, task!]), inside),
-      ),
+export async function stackShares(
+  methods: readonly Stacked[],
+  without: readonly string[],
+): Promise<number[]> {
+  const heldOut = (await Promise.all(methods.map((method) => insideRows(method, without)))).flat();
+  const choices = sharesOf(methods[0].parts.length, FIFTHS).map((fifths) =>
+    fifths.map((count) => count / FIFTHS),
+  );
+  let best = { shares: choices[0], error: Number.POSITIVE_INFINITY };
+  for (const shares of choices) {
+    const error = heldOut.reduce(
+      (sum, { outcome, predicted }) => sum + Math.abs(combined(shares, predicted) - outcome),
+      0,
     );
-    // All parts predict the same rows in the same order.
-    const outcomes = heldOut[0]!.map(({ example }) => example.outcome);
-    const predicted = heldOut.map((rows) => rows.map((row) => row.predicted));
-    let best = { shares: choices[0]!, error: Number.POSITIVE_INFINITY };
-    for (const shares of choices) {
-      const error = outcomes.reduce((sum, outcome, row) => {
-        const combined = shares.reduce((total, share, part) => total + share * predicted[part]![row]!, 0);
-        return sum + Math.abs(combined - outcome);
-      }, 0);
-      if (error < best.error) {
-        best = { shares, error };
-      }
+    if (error < best.error) {
+      best = { shares, error };
     }
-    const fitted = await Promise.all(parts.map((part) => part(train, without)));
-    return (example: Example) =>
-      best.shares.reduce((sum, share, part) => sum + share * fitted[part]!(example), 0);
-  };
+  }
+  return best.shares;
+}
+
+/** What predictors say together. */
+export function combined(shares: readonly number[], predicted: readonly number[]): number {
+  return shares.reduce((sum, share, part) => sum + share * predicted[part], 0);
+}
+
+/** Every row of a task that was left out, with what each part said of it. */
+async function insideRows({ train, parts }: Stacked, without: readonly string[]) {
+  const inside = innerFolds(train, false);
+  const each = await Promise.all(
+    parts.map((part) =>
+      leaveOneTaskOut(train, false, (rows, [task]) => part(rows, [...without, task]), inside),
+    ),
+  );
+  // all parts predict the same rows in the same order
+  return each[0].map(({ example }: HeldOut, row) => ({
+    outcome: example.outcome,
+    predicted: each.map((rows) => rows[row].predicted),
+  }));
 }
 
 /** Every way to deal `count` out to `parts`, the ways that give the earlier parts more first. */

@@ -1,3 +1,4 @@
+import type { SampleGain } from './equal-samples.js';
 import type { MethodFigures } from './method-figures.js';
 
 /** What `analyse` found; fractions, not points. */
@@ -11,9 +12,12 @@ export interface ZooReport {
   readonly pairs: number;
   /** by merge id */
   readonly methods: Readonly<Record<string, MethodFigures>>;
+  /** the probe against everything, all merge methods together */
+  readonly together: readonly SampleGain[];
   /** once more without the tasks that merges hurt most, which carry much of every correlation */
   readonly withoutFragile: {
     readonly left: readonly { readonly seed: number; readonly tasks: readonly string[] }[];
     readonly methods: Readonly<Record<string, MethodFigures>>;
+    readonly together: readonly SampleGain[];
   };
 }
