@@ -49,6 +49,8 @@ export interface PoolNamesOptions {
   readonly count: number;
   /** so many will do where there are no more; defaults to `count` */
   readonly least?: number;
+  /** variants that come before the others, suffixes such as `inverted`; defaults to none */
+  readonly first?: readonly string[];
 }
 
 /**
@@ -56,7 +58,8 @@ export interface PoolNamesOptions {
  * do), the others are the pool, filled up with their variants. Drawn tasks have tasks of their own for the base.
  * @throws MergeguardError where the folder has no task for the pool, or does not make so many
  */
-export async function poolTaskNames({ data, count, least = count }: PoolNamesOptions): Promise<PoolNames> {
+export async function poolTaskNames(options: PoolNamesOptions): Promise<PoolNames> {
+  const { data, count, least = count, first = [] } = options;
   const all = data === null ? DRAWN_TASK_NAMES : await taskNames(data);
   const originals = all.filter((name) => !name.startsWith(ALPHABET));
   if (originals.length === 0) {
@@ -68,7 +71,8 @@ export async function poolTaskNames({ data, count, least = count }: PoolNamesOpt
   const pretraining = alphabets.length > 0 ? alphabets : originals;
   const pool = originals.slice(0, count);
   if (pool.length < count) {
-    for await (const name of variantNames(data, originals)) {
+    const order = [...new Set([...first, ...FILLING])];
+    for await (const name of variantNames(data, originals, order)) {
       pool.push(name);
       if (pool.length === count) {
         break;
@@ -84,13 +88,17 @@ export async function poolTaskNames({ data, count, least = count }: PoolNamesOpt
 }
 
 /** Every variant that there can be, in the order in which they fill a pool. */
-async function* variantNames(data: string | null, originals: readonly string[]): AsyncGenerator<string> {
+async function* variantNames(
+  data: string | null,
+  originals: readonly string[],
+  order: readonly string[],
+): AsyncGenerator<string> {
   // Which variants there can be does not depend on how the samples are split.
   const source = { data, seed: 0 };
   const tasks = await Promise.all(originals.map((name) => loadWhole(source, name)));
-  for (let round = 0; round < FILLING.length; round++) {
+  for (let round = 0; round < order.length; round++) {
     for (const [index, task] of tasks.entries()) {
-      const suffix = FILLING[(index + round) % FILLING.length];
+      const suffix = order[(index + round) % order.length];
       const name = `${task.name}-${suffix}`;
       if (!originals.includes(name) && applicable(task, suffix.split('-').map(variantOf))) {
         yield name;

@@ -153,7 +153,12 @@ async function run({ data, quick, json, seeds, part, cache, threads }: Options):
   const whole = quick ? quickPlan() : fullPlan();
   const poolSeeds = part === 'live' ? [] : (seeds ?? (quick ? [0] : plan.SEEDS));
   const liveSeeds = part === 'pools' ? [] : (seeds ?? plan.LIVE_SEEDS);
-  const names = await poolTaskNames({ data, count: plan.POOL_SIZE, least: plan.LEAST_POOL_SIZE });
+  const names = await poolTaskNames({
+    data,
+    count: plan.POOL_SIZE,
+    least: plan.LEAST_POOL_SIZE,
+    first: plan.FIRST_VARIANTS,
+  });
   const backend = await openBackend('wasm');
   console.log(
     `${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${threads} threads, node ${process.version}, ${backend.description}`,

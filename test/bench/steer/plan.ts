@@ -10,6 +10,8 @@ export const LIVE_SEEDS: readonly number[] = [0, 1];
 export const POOL_SIZE = 8;
 /** where the task files do not make so many */
 export const LEAST_POOL_SIZE = 8;
+/** One variant of every kind before there is a second of one: a rotation, an inversion, half of the classes, parity. */
+export const FIRST_VARIANTS: readonly string[] = ['turned', 'inverted', 'low', 'parity'];
 
 /** Shared with `bench:zoo`, so that its cache holds the base already. */
 export const BASE_RECIPES = RECIPES;
@@ -74,6 +76,20 @@ export const DEFAULT: Variant = {
 /** Whole pools, beside plain training and its controls. */
 export const POOL_VARIANTS: readonly Variant[] = [
   DEFAULT,
+  {
+    id: 'references',
+    title: 'recommended, the plain models of the others simulated on three of ten steps',
+    terms: [
+      ...RECOMMENDED,
+      {
+        term: 'merge_simulation',
+        strength: 0.3,
+        parameters: { form: 'in_place', chain: false, partner: 'reference', low: 0.5, high: 1 },
+      },
+    ],
+    recipe: STEERED,
+    knowsOthers: true,
+  },
   {
     id: 'jitter',
     title: 'scale jitter in place alone',
