@@ -28,6 +28,11 @@ export function parseTerm(text: string): OrderedTerm {
   if (twice) {
     throw new MergeguardError(`the parameter ${twice[0]} is given twice in "${text}"`);
   }
+  if (pairs.some(([name]) => name === 'strength')) {
+    throw new MergeguardError(
+      `"${text}" has strength among the parameters; it is what follows the term: ${FORM}`,
+    );
+  }
   const parameters = Object.fromEntries(pairs.map(([name, value]) => [name, readValue(value)]));
   return pairs.length === 0 ? { term, strength } : { term, strength, parameters };
 }

@@ -1,4 +1,5 @@
 import { produceUrl } from '../guard/remote-link.js';
+import { MANUAL_LIFETIME } from '../guard/types.js';
 import { MergeguardError } from '../tensors/errors.js';
 import { lastOfEach } from './at-rest-options.js';
 import type { Command } from './command.js';
@@ -8,7 +9,6 @@ import { type OrderedTerm, parseTerm } from './steer-order.js';
 import { plain } from './text.js';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:7337';
-const DEFAULT_LIFETIME = 500;
 
 interface SteerArguments {
   run: string;
@@ -42,7 +42,7 @@ export const steerCommand: Command<SteerArguments> = {
         lifetime: {
           type: 'number',
           requiresArg: true,
-          default: DEFAULT_LIFETIME,
+          default: MANUAL_LIFETIME,
           describe:
             'Steps until the controller, or the configured strengths, are back; fades over the last third',
         },

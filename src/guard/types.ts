@@ -22,6 +22,9 @@ export interface RunSetup {
   readonly gradientKind?: GradientRecipe['kind'];
 }
 
+/** Steps that an order given by hand lives where it says nothing else. */
+export const MANUAL_LIFETIME = 500;
+
 /** Terms as somebody orders them by hand. */
 export interface ManualOrder {
   /** all that are to be in force; none: no steering */

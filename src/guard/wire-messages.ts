@@ -29,19 +29,33 @@ export const openSchema = z.strictObject({
   config: z.record(z.string(), z.unknown()),
 });
 
+/** Bytes of a `steer` message: a hundred times what an order with every term and parameter has. */
+const LARGEST_ORDER = 2 ** 16;
+/** Of a term, and parameters of one: more than there are. */
+const MOST_TERMS = 32;
+const MOST_PARAMETERS = 32;
+const LONGEST_NAME = 100;
+/** Characters of one problem that are told back: names and values in it are the sender's. */
+const LONGEST_PROBLEM = 500;
+
 /** An order given by hand. What it says of terms is checked by the run's guard, where terms are known. */
 export const steerMessageSchema = z.strictObject({
   type: z.literal('steer'),
   protocol,
   run: run.min(1),
   /** all that are to be in force; none: no steering */
-  terms: z.array(
-    z.strictObject({
-      term: z.string(),
-      strength: z.number(),
-      parameters: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
+  terms: z
+    .array(
+      z.strictObject({
+        term: z.string().max(LONGEST_NAME),
+        strength: z.number(),
+        parameters: z
+          .record(z.string().max(LONGEST_NAME), z.unknown())
+          .refine((given) => Object.keys(given).length <= MOST_PARAMETERS, `more than ${MOST_PARAMETERS}`)
+          .optional(),
+      }),
+    )
+    .max(MOST_TERMS),
   lifetimeSteps: z.number().int().min(1).optional(),
   reason: z.string().min(1).max(500).optional(),
 });
@@ -79,9 +93,15 @@ export function parseFirstMessage(bytes: Uint8Array, isBinary: boolean): OpenMes
   }
   const value = parseJson(new TextDecoder().decode(bytes));
   const { type } = (value ?? {}) as { type?: unknown };
-  return type === 'steer'
-    ? check(steerMessageSchema, value, 'the message "steer"')
-    : check(openSchema, value, 'the message "open"');
+  if (type !== 'steer') {
+    return check(openSchema, value, 'the message "open"');
+  }
+  if (bytes.length > LARGEST_ORDER) {
+    throw new MergeguardError(
+      `the message "steer" has ${bytes.length} bytes, but may have ${LARGEST_ORDER}; name the terms that are to be in force, each once`,
+    );
+  }
+  return check(steerMessageSchema, value, 'the message "steer"');
 }
 
 /** @throws MergeguardError when it is neither `close` nor an event of this run that a producer may publish */
@@ -106,11 +126,15 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
   const result = schema.safeParse(value);
   if (!result.success) {
     const problems = result.error.issues.map(({ path, message }) =>
-      path.length > 0 ? `${path.join('.')}: ${message}` : message,
+      shortened(path.length > 0 ? `${path.join('.')}: ${message}` : message),
     );
     throw new MergeguardError(listProblems(`${what} is wrong:`, problems));
   }
   return result.data;
+}
+
+function shortened(problem: string): string {
+  return problem.length > LONGEST_PROBLEM ? `${problem.slice(0, LONGEST_PROBLEM)}...` : problem;
 }
 
 /** @throws MergeguardError */

@@ -17,6 +17,10 @@ export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
+    // The distance is at least that of the lengths: a word far longer than all known ones need not be compared letter by letter.
+    if (Math.abs(candidate.length - word.length) >= least) {
+      continue;
+    }
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < least) {
       best = candidate;

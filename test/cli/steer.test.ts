@@ -29,6 +29,7 @@ describe('a term of the command line', () => {
     ['a=1,b', '"a=1,b" is not TERM=STRENGTH'],
     ['a=much', 'the strength in "a=much" is "much", but must be a number'],
     ['a=1,b=2,b=3', 'the parameter b is given twice'],
+    ['a=1,strength=2', '"a=1,strength=2" has strength among the parameters; it is what follows the term'],
   ])('%s is refused', (text, message) => {
     expect(() => parseTerm(text)).toThrow(message);
   });

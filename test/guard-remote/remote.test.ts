@@ -185,6 +185,23 @@ describe('the last order of a guard that is lost', () => {
     expect(strengthAfter({ ...order(null), terms: [] }, 10)).toBeNull();
   });
 
+  it('is the one in force, not one that waits for its step, which never begins', () => {
+    const stronger = { ...order(null, 40), fromStep: 60 } as SteerEvent;
+    stronger.terms[0]!.strength = 7;
+    const afterBoth = (step: number, first: SteerEvent | null) => {
+      const last = new LastOrder();
+      if (first !== null) {
+        last.note(first, first.step);
+      }
+      last.note(stronger, 40);
+      return last.fading(at(step))?.terms.map(({ strength }) => strength);
+    };
+    expect(afterBoth(59, order(null))).toEqual([1]);
+    expect(afterBoth(60, order(null))).toEqual([7]);
+    expect(afterBoth(59, null)).toEqual([]);
+    expect(afterBoth(59, order(45))).toEqual([]);
+  });
+
   it('fades once', () => {
     const last = new LastOrder();
     last.note(order(null), 0);

@@ -236,6 +236,9 @@ describe('an order given by hand', () => {
     expect(() => order({ term: 'sharpness', strength: 1 }, { term: 'sharpness', strength: 0.5 })).toThrow(
       'given twice',
     );
+    expect(() => order({ term: 'sharpness', strength: 1, parameters: { strength: 0.5 } })).toThrow(
+      'sharpness has strength among its parameters (0.5); give it beside them only',
+    );
     const bare = createGuard({ ...setup, references: [] }, resolveConfig(), null);
     expect(() => bare.steer!({ terms: [{ term: 'alignment', strength: 1 }] })).toThrow(
       'alignment needs references, and this run has none;',

@@ -116,6 +116,24 @@ describe('an order at /v1/produce', () => {
       'scale_jitter.strength is 99 (number), but must be a number of at least 0 and at most 10',
     ],
     ['another protocol', order('r', { protocol: 1 }), 'this server speaks protocol 2, the other side 1'],
+    [
+      'more terms than there are',
+      order('r', { terms: Array.from({ length: 33 }, (_, i) => ({ term: `t${i}`, strength: 1 })) }),
+      'terms: ',
+    ],
+    [
+      'more parameters than there are',
+      order('r', {
+        terms: [
+          {
+            term: 'sharpness',
+            strength: 1,
+            parameters: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`p${i}`, 1])),
+          },
+        ],
+      }),
+      'terms.0.parameters: more than 32',
+    ],
     ['no lifetime', order('r', { lifetimeSteps: 0 }), 'lifetimeSteps: '],
     ['more than an order', order('r', { also: 1 }), 'also'],
   ])('with %s is refused, and the run goes on', async (_, message, reason) => {
@@ -128,6 +146,25 @@ describe('an order at /v1/produce', () => {
     expect((await client.closed).code).toBe(1008);
     producer.send({ type: 'close', status: 'done' });
     expect(await producer.next()).toMatchObject({ event: 'end', status: 'done' });
+  });
+
+  it.each([
+    ['a term', (long: string) => ({ terms: [{ term: long, strength: 1 }] })],
+    [
+      'a parameter',
+      (long: string) => ({ terms: [{ term: 'sharpness', strength: 1, parameters: { [long]: 1 } }] }),
+    ],
+    ['another field', (long: string) => ({ [long]: 1 })],
+  ])('with a name for %s that is too long is refused, and told back in short', async (_, rest) => {
+    await producing('r');
+    const [long] = await answers(order('r', rest('x'.repeat(20_000))));
+    expect(long).toMatchObject({ type: 'error' });
+    expect((long as { message: string }).message.length).toBeLessThan(700);
+    const [huge] = await answers(order('r', rest('x'.repeat(4_000_000))));
+    expect(huge).toMatchObject({
+      type: 'error',
+      message: expect.stringMatching(/^the message "steer" has 4\d+ bytes, but may have 65536; /),
+    });
   });
 
   it('names no run where there is none', async () => {

@@ -5,12 +5,10 @@ import { listProblems, MergeguardError } from '../../tensors/index.js';
 import type { Moment } from '../alerts.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
-import type { ManualOrder } from '../types.js';
+import { MANUAL_LIFETIME, type ManualOrder } from '../types.js';
 import { ControlledTerms, checkReferences } from './controlled-terms.js';
 import { RunMeasurements } from './measurements.js';
 
-/** Of a manual order that says nothing else. */
-export const MANUAL_LIFETIME = 500;
 /**
  * Ticks that an order of the controller outlives: it is renewed at half of its life and fades from two thirds on, and between the
  * two there must be room for a tick, wherever the half falls.
@@ -61,6 +59,7 @@ export class RunSteering {
     const problems: string[] = [];
     const checked = terms.flatMap(({ term, strength, parameters = {} }) => {
       try {
+        checkParameters(term, parameters);
         const { info, options } = checkTerm(term, { ...parameters, strength });
         checkReferences(info, this.#references);
         const { strength: given, ...rest } = options;
@@ -70,9 +69,12 @@ export class RunSteering {
         return [];
       }
     });
-    const twice = terms.find(({ term }, i) => terms.findIndex((other) => other.term === term) < i);
-    if (twice) {
-      problems.push(`the term ${twice.term} is given twice`);
+    const seen = new Set<string>();
+    for (const { term } of terms) {
+      if (seen.has(term)) {
+        problems.push(`the term ${term} is given twice`);
+      }
+      seen.add(term);
     }
     if (problems.length > 0) {
       throw new MergeguardError(
@@ -165,5 +167,14 @@ export class RunSteering {
     const from = fromStep === undefined ? {} : { fromStep };
     this.#current = { event: 'steer', run, time, step, terms, lifetimeSteps, ...from, reason, source };
     return this.#current;
+  }
+}
+
+/** @throws MergeguardError where the strength is among them: which of the two is meant nobody knows */
+function checkParameters(term: string, parameters: Record<string, unknown>): void {
+  if (Object.hasOwn(parameters, 'strength')) {
+    throw new MergeguardError(
+      `${term} has strength among its parameters (${JSON.stringify(parameters.strength)}); give it beside them only`,
+    );
   }
 }
