@@ -16,6 +16,7 @@ export {
   type MergedOnce,
   type MergeFilesOptions,
   type MergeOnceOptions,
+  MergeOverflowError,
   mergeFiles,
   mergeOnce,
   type WriteModelOptions,

@@ -1,6 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type MergedFile, type MergeOnceOptions, mergeOnce } from '../at-rest/index.js';
+import {
+  type MergedFile,
+  type MergedOnce,
+  type MergeOnceOptions,
+  MergeOverflowError,
+  mergeOnce,
+} from '../at-rest/index.js';
 import { evaluateCommand, LONGEST_SECONDS, templateProblems } from '../calibrate/index.js';
 import { type NoOutcome, searchCoefficient } from '../merging/index.js';
 import { namesIn } from './fit-input.js';
@@ -116,9 +122,9 @@ export async function mergeWithBest(
       const search = await searchCoefficient(async (coefficient) => {
         // Programs may remember what they have read by its path.
         const checkpoint = join(folder, `candidate-${count++}.safetensors`);
-        await write(checkpoint, coefficient);
-        const outcome = await accuraciesOf(checkpoint, evaluation, options.signal);
-        await rm(checkpoint);
+        const problem = await overflowOf(write, checkpoint, coefficient);
+        const outcome = problem ?? (await accuraciesOf(checkpoint, evaluation, options.signal));
+        await rm(checkpoint, { force: true });
         tell(plain(`coefficient ${coefficient}: ${outcomeText(outcome)}`));
         return outcome;
       });
@@ -127,6 +133,27 @@ export async function mergeWithBest(
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Writes a candidate. Far from 1 values may be too large for the file's dtype, which says nothing of the other coefficients.
+ * @returns why there is none of this coefficient; null where it is written
+ * @throws MergeguardError where the merge at 1 has such values, or the file can not be written
+ */
+async function overflowOf(
+  write: MergedOnce['write'],
+  checkpoint: string,
+  coefficient: number,
+): Promise<NoOutcome | null> {
+  try {
+    await write(checkpoint, coefficient);
+    return null;
+  } catch (error) {
+    if (coefficient !== 1 && error instanceof MergeOverflowError) {
+      return { failure: error.message };
+    }
+    throw error;
   }
 }
 

@@ -4,14 +4,14 @@ import { parse } from 'yaml';
 import { mergeFiles } from '../../src/at-rest/index.js';
 import { mergeMethod } from '../../src/merging/index.js';
 import { parseSafetensors } from '../../src/tensors/index.js';
-import { disk, randomBase } from '../at-rest/models-on-disk.js';
+import { disk, fineTuned, randomBase } from '../at-rest/models-on-disk.js';
 import { isAlive } from '../calibrate/pool-on-disk.js';
 import { collectLines, killAll, run, start } from './program.js';
 import { withoutProgress } from './usage.js';
 
 afterAll(killAll);
 
-const { at, writeModels } = disk();
+const { at, write, writeModels } = disk();
 const base = randomBase();
 
 /**
@@ -156,6 +156,46 @@ describe.concurrent('mergeguard merge', () => {
     );
     expect(readFileSync(out)).toEqual(kept);
     expect(files()).toEqual([...before, 'merged.safetensors'].sort());
+  });
+
+  it('goes on where values of a coefficient are too large for the dtype, but not where those of 1 are', async ({
+    expect,
+  }) => {
+    const filled = (value: number) => {
+      const model = fineTuned(base, 'large');
+      model.set('norm.weight', { shape: [14], dtype: 'F32', data: new Float32Array(14).fill(value) });
+      return model;
+    };
+    const origin = await write('large/base', filled(0));
+    const pair = async (name: string, value: number) => [
+      await write(`large/${name}1`, filled(value)),
+      await write(`large/${name}2`, filled(value)),
+    ];
+    const out = at('large/merged.safetensors');
+    const search = (models: readonly string[]) =>
+      run(
+        ...['merge', '--method', 'weight_avg', '--base', origin, ...models, '--out', out],
+        ...['--dtype', 'F16', '--search-coefficient', '--evaluate', ': {checkpoint} {task}; echo 0.5'],
+        ...['--tasks', 'a', '--no-mergekit', '--force'],
+      );
+    const { code, out: said } = await search(await pair('most', 6e4));
+    expect([code, recordIn(out).coefficient]).toEqual([0, 1]);
+    expect(said).toMatch(/\n0\.8 +50\.0 %/);
+    for (const coefficient of [1.25, 1.5]) {
+      const value = 6e4 * coefficient;
+      expect(said).toContain(
+        `\n${coefficient}: no accuracy: norm.weight of the merged model would hold ${value}, which is no finite number`,
+      );
+    }
+    const before = readdirSync(at('large')).sort();
+    const broken = await search(await pair('more', 7e4));
+    expect(broken.code).toBe(1);
+    expect(broken.err).toMatch(
+      /norm\.weight of the merged model would hold 70000, which is no finite number in F16/,
+    );
+    expect(readdirSync(at('large')).sort()).toEqual(
+      [...before, 'more1.safetensors', 'more2.safetensors'].sort(),
+    );
   });
 
   it('is stopped in the middle of an evaluation, and leaves neither files nor processes', async ({

@@ -1,6 +1,11 @@
 import { type Dtype, MergeguardError } from '../../tensors/index.js';
 import type { Values } from '../named-checkpoint.js';
 
+/** A value of a merge that its dtype can not hold: with a smaller coefficient it may. */
+export class MergeOverflowError extends MergeguardError {
+  override name = 'MergeOverflowError';
+}
+
 /**
  * What a magnitude must be under to be finite in a dtype: halfway from the largest number to what would be the next, less what rounding to
  * float32 before may add.
@@ -14,7 +19,7 @@ const LIMITS: Partial<Record<Dtype, number>> = {
 /**
  * What is to be written of a stretch: base + scale * merged, rounded to float32 once, or not at all where it stays in float64.
  * @param merged is overwritten
- * @throws MergeguardError where a value is not finite in the dtype
+ * @throws MergeOverflowError where a value is not finite in the dtype
  */
 export function addToBase(
   base: Values,
@@ -34,7 +39,7 @@ export function addToBase(
   return values;
 }
 
-/** @throws MergeguardError where a finite value is none in the dtype */
+/** @throws MergeOverflowError where a finite value is none in the dtype */
 export function checkRange(values: Values, dtype: Dtype, name: string): void {
   const limit = limitOf(dtype);
   for (const value of values) {
@@ -49,8 +54,8 @@ export function limitOf(dtype: Dtype): number {
   return LIMITS[dtype] ?? Number.POSITIVE_INFINITY;
 }
 
-export function overflow(name: string, value: number, dtype: Dtype): MergeguardError {
-  return new MergeguardError(
+export function overflow(name: string, value: number, dtype: Dtype): MergeOverflowError {
+  return new MergeOverflowError(
     `${name} of the merged model would hold ${value}, which is no finite number in ${dtype}; write a wider dtype, or merge with smaller coefficients`,
   );
 }

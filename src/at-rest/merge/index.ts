@@ -1,3 +1,4 @@
+export { MergeOverflowError } from './encode-merged.js';
 export { type MergeFilesOptions, mergeFiles } from './merge-files.js';
 export { type MergedOnce, type MergeOnceOptions, mergeOnce } from './merge-once.js';
 export type { MergedFile } from './merged-file.js';

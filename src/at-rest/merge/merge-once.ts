@@ -14,7 +14,7 @@ export interface MergeOnceOptions extends Omit<MergeFilesOptions, 'out' | 'coeff
 export interface MergedOnce {
   /**
    * Writes base + coefficient * the merged task vector: to the last bit what `mergeFiles` writes with that coefficient.
-   * @throws MergeguardError where the file can not be written, or a value is not finite in its dtype
+   * @throws MergeOverflowError where a value is not finite in its dtype, MergeguardError where the file can not be written
    */
   write(out: string, coefficient: number): Promise<MergedFile>;
 }
