@@ -35,6 +35,17 @@ export function watchInto(kept: tf.Tensor[]): Watch {
   };
 }
 
+/**
+ * Disposes what the tape of an evaluation that threw has saved for its gradients: tfjs does so only after it has made them. Does
+ * nothing inside an outer tape.
+ */
+export function dropTape(): void {
+  const { state } = tf.engine();
+  if (state.gradientDepth === 0) {
+    tf.dispose((state.activeTape ?? []).flatMap(({ saved }) => saved ?? []));
+  }
+}
+
 /** What variables hold now, to be given back to them bit by bit: end it by `restore` or `dispose`. */
 export class Snapshot {
   readonly #variables: readonly tf.Variable[];

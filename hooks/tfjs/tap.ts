@@ -9,7 +9,7 @@ import type { Instruments } from './instruments.js';
 import type { MergeResult } from './merge-probe/index.js';
 import { byName, type Gradients, wrapOptimizer } from './optimizer-seam.js';
 import { SlowLane } from './slow-lane.js';
-import { Fallbacks, Steering, SteeringCost } from './steering/index.js';
+import { Fallbacks, Steering, SteeringCost, type SteeringWarning } from './steering/index.js';
 import { StepClock, timed } from './step-clock.js';
 import { Ticker } from './ticker.js';
 import type { LookWarning } from './training-look/index.js';
@@ -206,7 +206,7 @@ export class Tap {
     this.#alert({ title, text, evidence: {} });
   }
 
-  #alert(warning: LookWarning): void {
+  #alert(warning: LookWarning | SteeringWarning): void {
     const { run, guard } = this.#parts;
     guard.publish({
       event: 'alert',
@@ -229,6 +229,7 @@ export class Tap {
     this.#unwrap();
     this.#budget.end();
     try {
+      await this.#steering.settle();
       await this.#ticker.finish(this.#step, isWhole);
     } finally {
       await this.dispose();

@@ -63,6 +63,8 @@ export const alignment: TermInfo = {
     return {
       kind: 'gradient',
       leavesOut: leavesOut && `alignment ${leavesOut}`,
+      actsOn: null,
+      comesLast: false,
       additions(gradients, strength) {
         const trained = trainedOf(whole, gradients);
         return mode === 'project'

@@ -29,6 +29,8 @@ export const proximal: TermInfo = {
     return {
       kind: 'gradient',
       leavesOut: null,
+      actsOn: null,
+      comesLast: false,
       additions(gradients, strength) {
         const trained = trainedOf(tensors, gradients);
         return Object.fromEntries(

@@ -45,6 +45,8 @@ export const subspace: TermInfo = {
     return {
       kind: 'gradient',
       leavesOut: leavesOut && `subspace ${leavesOut}`,
+      actsOn: null,
+      comesLast: false,
       additions(gradients, strength) {
         const additions: tf.NamedTensorMap = {};
         const trained = projectors.filter(({ tensor }) => gradients[tensor.variable.name] != null);

@@ -7,7 +7,6 @@ export const TERM_NEEDS = {
   'loss function':
     'the loss function, which passes where the loop calls optimizer.minimize or optimizer.computeGradients',
   references: 'references',
-  'reference gradients': 'references with gradients',
   'reference samples': 'references with calibration samples',
   activations: 'an `activation` function, or a `layer` of a LayersModel, in the calibration batch',
 } as const;
@@ -60,9 +59,14 @@ export interface GradientTerm {
   readonly kind: 'gradient';
   /** what it does not act on and why, a sentence; null: it acts on all that it is for */
   readonly leavesOut: string | null;
+  /** which tensors it acts on, a sentence, where it picks them by shapes and names; null: on all that it is for */
+  readonly actsOn: string | null;
+  /** it goes by the sum of the gradients and what the other terms add, and is asked after them */
+  readonly comesLast: boolean;
   /**
    * What to add to the gradient of each variable, by the variable's name; called inside tf.tidy.
-   * @param gradients as they come, by variable name; those of frozen variables are null or missing
+   * @param gradients as they come, by variable name, with what others add where it comes last; those of frozen variables are
+   * null or missing
    */
   additions(gradients: Readonly<Record<string, tf.Tensor | null>>, strength: number): tf.NamedTensorMap;
   dispose(): void;

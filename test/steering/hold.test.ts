@@ -74,6 +74,49 @@ describe('hold', () => {
     term.dispose();
   });
 
+  it('goes by dimensions, and by the names of position tables, not by other parts of names', () => {
+    const trained = [
+      'recurrent_kernel',
+      'weight_ih_l0',
+      'w1',
+      'position_wise_ffn.weight',
+      'decomposition.weight',
+    ];
+    const tables = [
+      'text.position_embeddings.weight',
+      'vit.embeddings.position_embeddings',
+      'visual.positional_embedding',
+      'encoder.pos_embedding',
+      'pos_embed',
+      'decoder.embed_positions.weight',
+      'transformer.wpe.weight',
+    ];
+    model.dispose();
+    model = makeModel([...trained, ...tables].map((name) => ({ name, shape: [3, 2] })));
+    const term = start();
+    const gradients = likeTensors(model, 'gradients');
+    const byName = Object.fromEntries(model.tensors.map(({ variable }, i) => [variable.name, gradients[i]]));
+    const additions = tf.tidy(() => term.additions(byName, 1));
+    const held = model.tensors.filter(({ variable }) => variable.name in additions).map(({ name }) => name);
+    expect(held).toEqual(tables);
+    expect(term.actsOn).toBe(
+      'hold holds 7 of 12 tensors: text.position_embeddings.weight, vit.embeddings.position_embeddings, visual.positional_embedding and 4 more',
+    );
+    tf.dispose([gradients, additions]);
+    term.dispose();
+  });
+
+  it('is refused where nothing would be left to train', () => {
+    model.dispose();
+    model = makeModel(STORED.slice(1));
+    const message = /^it would hold all that is trained \(norm\.weight, up\.bias, position, .*\)/;
+    expect(start).toThrow(message);
+    model.dispose();
+    model = makeModel(STORED);
+    model.tensors[0]!.variable.trainable = false;
+    expect(start).toThrow(message);
+  });
+
   it('says that there is nothing to hold where every tensor is a matrix', () => {
     model.dispose();
     model = makeModel([STORED[0]!]);

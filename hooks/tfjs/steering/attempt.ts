@@ -1,4 +1,5 @@
 import type { EvaluateLoss, LossGradients, LossTerm } from '../../../src/steering/index.js';
+import { dropTape } from '../leave-no-trace.js';
 import { disposeGradients } from './gradients.js';
 import type { TermAtWork } from './orders.js';
 
@@ -17,6 +18,7 @@ export function attempt(
   const result = failOpen.run(() => term.evaluate(noted, strength, term.usesPlain ? plain : null));
   if (result === null) {
     given.forEach(disposeGradients);
+    dropTape();
   }
   return result;
 }

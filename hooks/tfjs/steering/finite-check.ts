@@ -11,6 +11,8 @@ const COUNTED = 20;
 export interface FiniteCheck {
   /** The gradients where they are finite; null where they are not, and then they are disposed. */
   pass(gradients: LossGradients): LossGradients | null;
+  /** No more come: resolves when all that were not finite are told. */
+  settle(): Promise<void>;
   dispose(): void;
 }
 
@@ -43,6 +45,8 @@ class ReadCheck implements FiniteCheck {
     return null;
   }
 
+  async settle(): Promise<void> {}
+
   dispose(): void {}
 }
 
@@ -57,29 +61,35 @@ class MaskCheck implements FiniteCheck {
   }
 
   pass({ value, grads }: LossGradients): LossGradients {
-    const masked: tf.NamedTensorMap = {};
-    const count = tf.tidy(() => {
+    const { masked, count } = tf.tidy(() => {
+      const masked: tf.NamedTensorMap = {};
       const finite = tf.isFinite(sumOfSquares(grads));
       for (const [name, gradient] of Object.entries(grads)) {
         if (gradient != null) {
           // Times zero would not do: NaN times 0 is NaN.
-          masked[name] = tf.keep(tf.where(finite, gradient, tf.zerosLike(gradient)));
+          masked[name] = tf.where(finite, gradient, tf.zerosLike(gradient));
         }
       }
-      return tf.keep(tf.add(this.#count, tf.sub(1, tf.cast(finite, 'float32'))) as tf.Scalar);
+      const count = tf.add(this.#count, tf.sub(1, tf.cast(finite, 'float32'))) as tf.Scalar;
+      // The gradients are whoever's scope this runs in; only the count is ours.
+      return { masked, count: tf.keep(count) };
     });
     tf.dispose([this.#count, ...present(grads)]);
     this.#count = count;
     this.#checks += 1;
     if (this.#checks % COUNTED === 0) {
-      // A device that is lost is the training's to tell.
-      this.#read(count.clone()).catch(() => {});
+      this.settle();
     }
     return { value, grads: masked };
   }
 
-  async #read(count: tf.Scalar): Promise<void> {
-    tf.keep(count);
+  async settle(): Promise<void> {
+    // A device that is lost is the training's to tell.
+    await this.#read().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    const count = tf.keep(this.#count.clone());
     const [total] = await count.data();
     count.dispose();
     if (total > this.#told) {

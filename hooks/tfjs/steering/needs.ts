@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs';
 import {
   type SteeringContext,
   TERM_NEEDS,
@@ -16,17 +15,13 @@ export function unmetNeeds(info: TermInfo, context: SteeringContext): string | n
   return `${info.name} needs ${missing.map((need) => TERM_NEEDS[need]).join(' and ')}, which this run has not; ${WORKS_WITHOUT}`;
 }
 
-function isMet(need: TermNeed, { references, tensors, activations }: SteeringContext): boolean {
+function isMet(need: TermNeed, { references, activations }: SteeringContext): boolean {
   switch (need) {
     case 'loss function':
       // Seen when the loop has taken a step.
       return true;
     case 'references':
       return references.length > 0;
-    case 'reference gradients':
-      return tf.tidy(() =>
-        references.some((reference) => tensors.some((tensor) => reference.gradient(tensor) !== null)),
-      );
     case 'reference samples':
       return references.some(({ inputs }) => inputs !== null);
     case 'activations':

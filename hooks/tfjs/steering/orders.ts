@@ -130,6 +130,9 @@ export class Orders {
     if (term.kind === 'gradient' && term.leavesOut !== null) {
       this.#tell('A steering term acts on a part of the model', term.leavesOut);
     }
+    if (term.kind === 'gradient' && term.actsOn !== null) {
+      this.#tell('What a steering term acts on', term.actsOn, 'info');
+    }
     return { info, key, term, failOpen: failOpen(`The term ${info.name}`), strength };
   }
 
@@ -142,10 +145,10 @@ export class Orders {
     }
   }
 
-  #tell(title: string, text: string): void {
+  #tell(title: string, text: string, level: SteeringWarning['level'] = 'warning'): void {
     if (!this.#told.has(text)) {
       this.#told.add(text);
-      this.#parts.warn({ title, text, evidence: {} });
+      this.#parts.warn({ title, text, level, evidence: {} });
     }
   }
 

@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { LossGradients, LossTerm } from '../../../src/steering/index.js';
 import type { FailOpen } from '../fail-open.js';
 import type { Folding } from '../folding.js';
-import { Snapshot } from '../leave-no-trace.js';
+import { dropTape, Snapshot } from '../leave-no-trace.js';
 import { attempt } from './attempt.js';
 import type { FiniteCheck } from './finite-check.js';
-import { addInto } from './gradients.js';
+import { addInto, disposeGradients } from './gradients.js';
 import { evaluateInPlace } from './in-place.js';
 import { checkSameLoss } from './loss-check.js';
 import type { TermAtWork } from './orders.js';
@@ -17,6 +17,8 @@ export interface GradientsParts extends EvaluationOptions {
   readonly folding: Pick<Folding, 'fold' | 'leaveOut'>;
   /** of the check that two evaluations give one loss */
   readonly checking: FailOpen;
+  /** of evaluations that throw at the weights of terms in place, and not at the live ones */
+  readonly moved: FailOpen;
   readonly warn: (warning: SteeringWarning) => void;
 }
 
@@ -49,28 +51,49 @@ export class SteeredGradients {
   }
 
   /**
-   * The training's own gradients alone. Where they are not finite at moved weights, they are those at the live ones
-   * after all.
+   * The training's own gradients alone. Where they are not finite at moved weights, or the loss throws there, they are those
+   * at the live ones after all.
    * @param evaluate the training's own evaluation
+   * @throws what it throws at the live weights
    */
   own(inPlace: readonly TermAtWork<LossTerm>[], evaluate: () => LossGradients, step: number): LossGradients {
-    const { finite, folding, nonTrainable } = this.#parts;
-    if (inPlace.length > 0) {
+    const { finite, folding, moved, nonTrainable } = this.#parts;
+    let failure: { readonly error: unknown } | null = null;
+    if (inPlace.length > 0 && !moved.off) {
       const before = new Snapshot(nonTrainable);
       let gradients: LossGradients | null = null;
       try {
         gradients = finite.pass(evaluateInPlace(inPlace, evaluate));
+      } catch (error) {
+        failure = { error };
+        dropTape();
       } finally {
         before[gradients === null ? 'restore' : 'dispose']();
       }
       if (gradients !== null) {
+        moved.run(() => {});
         folding.leaveOut(step);
         return gradients;
       }
     }
     const gradients = evaluate();
+    if (failure !== null) {
+      this.#fallBack(failure.error, gradients);
+    }
     folding.fold(gradients.grads, step);
     return gradients;
+  }
+
+  /** Plain training goes where the loss threw at moved weights alone. @throws the error with `strict` */
+  #fallBack(error: unknown, plain: LossGradients): void {
+    try {
+      this.#parts.moved.run(() => {
+        throw error;
+      });
+    } catch (thrown) {
+      disposeGradients(plain);
+      throw thrown;
+    }
   }
 
   #extra(

@@ -48,6 +48,7 @@ export class Steering {
       ...parts,
       finite: this.#finite,
       checking: failOpen('The check of the loss'),
+      moved: failOpen('The evaluation at the weights of terms in place'),
     });
     this.#unused = new UnusedTerms(warn);
   }
@@ -64,7 +65,9 @@ export class Steering {
 
   /** The gradients that `computeGradients` is to give on a step. @throws what the loss throws */
   compute(call: ComputeCall, step: number): LossGradients {
-    this.#computedAt = step;
+    if (!this.#isInside) {
+      this.#computedAt = step;
+    }
     const due = this.#isInside ? [] : this.#dueAt(step);
     if (due.length === 0) {
       return call.evaluate(call.ownLoss);
@@ -134,7 +137,7 @@ export class Steering {
     }
     const all = this.#timed(
       () => 0,
-      () => withAdditions(gradients, additions(terms, gradients)),
+      () => withTerms(gradients, terms),
     );
     cost.step(plainMs);
     try {
@@ -165,10 +168,30 @@ export class Steering {
     return result;
   }
 
+  /** The training is over: resolves when all is told that the device counts. */
+  settle(): Promise<void> {
+    return this.#finite.settle();
+  }
+
   dispose(): void {
     this.#orders.dispose();
     this.#finite.dispose();
   }
+}
+
+/** The gradients with what gradient terms add; `made` is to be disposed afterwards. */
+function withTerms(
+  gradients: Gradients,
+  terms: readonly TermAtWork<GradientTerm>[],
+): ReturnType<typeof withAdditions> {
+  return tf.tidy(() => {
+    const first = terms.filter(({ term }) => !term.comesLast);
+    const last = terms.filter(({ term }) => term.comesLast);
+    const sum = withAdditions(gradients, additions(first, gradients));
+    // The sum first, so that what takes it away leaves zeros and no rounding, which Adam would make a step of.
+    const all = withAdditions(sum.gradients, additions(last, sum.gradients));
+    return { gradients: all.gradients, made: [...sum.made, ...all.made] };
+  });
 }
 
 /** What gradient terms add, by variable name; new tensors. */

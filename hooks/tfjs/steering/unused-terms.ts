@@ -28,7 +28,7 @@ export class UnusedTerms {
     const canBeSteered = unused.some(({ term }) => term.form === 'in place');
     this.#warn({
       title: 'A steering term does nothing',
-      text: `${[...new Set(unused.map(({ name }) => name))].join(', ')}: it evaluates the loss at other weights, and this loop hands over gradients only: call optimizer.minimize or optimizer.computeGradients${canBeSteered ? '; or, for forms "in_place", compute the gradients inside `steered` of what attach has returned' : ''}`,
+      text: `${[...new Set(unused.map(({ name }) => name))].join(', ')}: it evaluates the loss at other weights, and ${seen.steered ? 'inside `steered` there is one evaluation' : 'this loop hands over gradients only'}: call optimizer.minimize or optimizer.computeGradients${seen.steered ? ' outside of it' : ''}${canBeSteered ? '; or, for forms "in_place", compute the gradients inside `steered` of what attach has returned' : ''}`,
       evidence: {},
     });
   }

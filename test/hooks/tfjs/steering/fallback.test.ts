@@ -76,6 +76,90 @@ describe('gradients at moved weights that are not finite', () => {
   });
 });
 
+describe('a loss that throws at moved weights alone', () => {
+  /** Trains by `minimize`, or by a loop that computes its gradients itself. */
+  async function train(
+    { strict = false, form = 'in_place' },
+    by: 'minimize' | 'steered',
+    breaks: (step: number) => boolean,
+  ) {
+    const optimizer = tf.train.sgd(RATE);
+    const moving = tf.variable(tf.scalar(0), false);
+    const options = steeredBy(
+      { scale_jitter: { strength: 1, low: 0.4, high: 0.6, form } },
+      { ...model.weights, 'norm/moving_mean': moving },
+    );
+    const guard = await attach(optimizer, { ...options, config: { ...(options.config as object), strict } });
+    const log = eventLog(guard);
+    const away = tf.tidy(() => tf.add(model.hidden, 0.05));
+    model.hidden.assign(away);
+    away.dispose();
+    let evaluations = 0;
+    const tensors: number[] = [];
+    try {
+      for (let step = 0; step < 8; step++) {
+        const live = model.hidden.dataSync()[0];
+        const loss = () => {
+          evaluations += 1;
+          moving.assign(tf.add(moving, 1) as tf.Scalar);
+          if (model.hidden.dataSync()[0] !== live && breaks(step)) {
+            throw new Error('the loss diverged');
+          }
+          return model.loss();
+        };
+        if (by === 'minimize') {
+          await minimize(optimizer, model, loss);
+        } else {
+          const { value, grads } = guard.steered(() => tf.variableGrads(loss, model.variables));
+          optimizer.applyGradients(grads);
+          tf.dispose([value, grads]);
+          await tf.nextFrame();
+        }
+        tensors.push(tf.memory().numTensors);
+      }
+    } finally {
+      await guard.detach();
+    }
+    const updates = moving.dataSync()[0];
+    moving.dispose();
+    return { bits: bitsOf(model.variables), log, evaluations, tensors, updates };
+  }
+
+  it.each(['minimize', 'steered'] as const)(
+    'is trained plainly, bit by bit, told, and after three in a row not evaluated there (%s)',
+    async (by) => {
+      const { bits, log, evaluations, tensors, updates } = await train({}, by, () => true);
+      model.dispose();
+      model = new SmallModel();
+      const plain = await trained({}, () => false);
+      expect(bits).toEqual(plain.bits);
+      expect(evaluations).toBe(3 * 2 + 5);
+      expect(updates).toBe(8);
+      expect(new Set(tensors).size).toBe(1);
+      const part = 'The evaluation at the weights of terms in place';
+      expect(log.titles).toEqual([`${part} failed; training goes on`, `${part} is switched off`]);
+      expect(log.of('alert')[0].text).toBe('the loss diverged');
+    },
+  );
+
+  it.each([
+    ['in_place', 'evaluation at the weights of terms in place', 8 + 6],
+    ['added', 'term scale_jitter', 8 + 8],
+  ] as const)(
+    'is told once, and leaves nothing behind, where it happens now and then (%s)',
+    async (form, part, count) => {
+      const found = await train({ form }, 'minimize', (step) => step % 3 !== 2);
+      expect(found.evaluations).toBe(count);
+      expect(found.log.titles).toEqual([`The ${part} failed; training goes on`]);
+      expect(new Set(found.tensors).size).toBe(1);
+    },
+  );
+
+  it('ends the training with `strict`', async () => {
+    await expect(train({ strict: true }, 'minimize', () => true)).rejects.toThrow('the loss diverged');
+  });
+});
+
 describe('where the backend can not be read at once', () => {
   const gradients = (values: number[]) => ({
     value: tf.scalar(1),
@@ -97,6 +181,45 @@ describe('where the backend can not be read at once', () => {
     expect(told.reduce((sum, count) => sum + count, 0)).toBe(4);
     check.dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('the gradients belong to the scope that they are made in, and nothing but the count is kept', () => {
+    const check = finiteCheck(() => {}, 'webgl');
+    const before = tf.memory().numTensors;
+    for (let step = 0; step < 3; step++) {
+      tf.tidy(() => {
+        check.pass(gradients([1, 2]));
+      });
+      expect(tf.memory().numTensors).toBe(before);
+    }
+    check.dispose();
+  });
+
+  it('a short run is told of them when it ends', async () => {
+    const told: number[] = [];
+    const check = finiteCheck((count) => told.push(count), 'webgpu');
+    for (let step = 0; step < 5; step++) {
+      const passed = check.pass(gradients([1, Number.NaN]));
+      tf.dispose([passed!.value, passed!.grads]);
+    }
+    expect(told).toEqual([]);
+    await check.settle();
+    await check.settle();
+    expect(told).toEqual([5]);
+    check.dispose();
+  });
+
+  it('the guard tells of them before it closes', async () => {
+    // The same backend under a name that is none of those that can be read at once.
+    tf.registerBackend('elsewhere', () => tf.findBackend('wasm'));
+    tf.copyRegisteredKernels('wasm', 'elsewhere');
+    await tf.setBackend('elsewhere');
+    try {
+      const { log } = await trained({ scale_jitter: { strength: 1, low: 0.4, high: 0.6 } }, () => true);
+      expect(log.titles).toEqual(['The gradients at the weights of a steering term are not finite']);
+    } finally {
+      await tf.setBackend('wasm');
+    }
   });
 
   it('and where it can, what is finite passes as it is', () => {

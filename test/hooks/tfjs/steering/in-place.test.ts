@@ -180,6 +180,21 @@ describe('a loop that computes its gradients itself', () => {
     expect(log.of('alert')[0].text).toMatch(/^gradient_norm: .* call optimizer.minimize/);
   });
 
+  it('is told of added terms too where it uses computeGradients inside', async () => {
+    const optimizer = tf.train.sgd(RATE);
+    const guard = await attach(
+      optimizer,
+      steeredBy({ ...terms, gradient_norm: { strength: 0.1 } }, model.weights),
+    );
+    const log = eventLog(guard);
+    const { value, grads } = guard.steered(() => optimizer.computeGradients(model.loss, model.variables));
+    optimizer.applyGradients(grads);
+    tf.dispose([value, grads]);
+    await guard.detach();
+    expect(log.titles).toEqual(['A steering term does nothing']);
+    expect(log.of('alert')[0].text).toMatch(/^gradient_norm: .*computeGradients outside of it$/);
+  });
+
   it('is told of `steered` where it hands over gradients only', async () => {
     const optimizer = tf.train.sgd(RATE);
     const guard = await attach(optimizer, steeredBy(terms, model.weights));
