@@ -63,13 +63,13 @@ describe('the controller of a run', () => {
     const steers = await controlled(enabled, 0.01);
     expect(steers.slice(0, 4).map(({ terms }) => terms[0]!.strength)).toEqual([0.25, 0.5, 0.75, 1]);
     expect(steers[0]).toMatchObject({
-      step: 60,
+      step: 110,
       // one more gradient on every third step is within 35 %
       terms: [{ term: 'sharpness', parameters: { every: 3, radius: 0.05 } }],
       lifetimeSteps: 120,
       source: 'controller',
       reason: expect.stringMatching(
-        /^raised from none to 25 % of full strength: after 6 measurements .* 60\.\d %$/,
+        /^raised from none to 25 % of full strength: after 11 measurements .* 59\.\d %$/,
       ),
     });
     expect(steers[0]).not.toHaveProperty('fromStep');
@@ -81,8 +81,9 @@ describe('the controller of a run', () => {
     const steers = await controlled(enabled, 0.01);
     const renewals = steers.filter(({ reason }) => reason === 'goes on as it is');
     expect(renewals.length).toBeGreaterThan(3);
-    for (const [i, renewal] of renewals.slice(1).entries()) {
-      expect(renewal.step - renewals[i]!.step).toBe(60);
+    for (const renewal of renewals) {
+      const before = steers.filter(({ step }) => step < renewal.step).at(-1)!;
+      expect(renewal.step - before.step).toBe(60);
     }
   });
 
@@ -103,7 +104,7 @@ describe('the controller of a run', () => {
   });
 
   it('keeps fixed strengths beside its own terms', async () => {
-    const steers = await controlled({ steering: { proximal: { strength: 0.01 }, controller } }, 0, 7);
+    const steers = await controlled({ steering: { proximal: { strength: 0.01 }, controller } }, 0, 12);
     expect(steers.map(({ source }) => source)).toEqual(['config', 'controller', 'controller']);
     expect(steers[1]!.terms.map(({ term }) => term)).toEqual(['proximal', 'sharpness']);
   });
@@ -146,6 +147,33 @@ describe('the controller of a run', () => {
       expect(told).toHaveLength(1);
     },
   );
+
+  it('is off where terms cost too much that can not act more rarely, and does not say that they would', async () => {
+    const terms = ['alignment'];
+    const steers = await controlled({ steering: { controller: { enabled: true, terms } } }, 0.01, 60, 0.7);
+    expect(steers.at(-1)!.terms).toEqual([]);
+    expect(steers.at(-1)!.reason).toBe(
+      'goes back to none: the terms cost 70 % of step time, above their budget of 35 %, and none of them can act more rarely; stays off',
+    );
+    expect(steers.some(({ reason }) => reason.includes('times'))).toBe(false);
+  });
+
+  it('is off where the run shows that no term acts', async () => {
+    const guard = guardOf(enabled);
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    for (const step of decades(10, 400)) {
+      const { cost, ...rest } = observed(step, 0.8);
+      const { steering: _, ...silent } = cost;
+      guard.observe({ ...rest, cost: silent });
+      await Promise.resolve();
+    }
+    await guard.close('done');
+    const last = of(await all, 'steer').at(-1)!;
+    expect(last.terms).toEqual([]);
+    expect(last.reason).toMatch(
+      /^goes back to none: no term acts: none has taken any time since step 110; .*; stays off$/,
+    );
+  });
 
   it('is refused terms that this run can not have, or that cost too much', () => {
     const create = (controller: object, references = setup.references) =>
@@ -203,9 +231,9 @@ describe('an order given by hand', () => {
   it('overrides the controller, which goes on with a plain phase', async () => {
     const guard = guardOf({ steering: { controller: { enabled: true, terms: ['sharpness'] } } });
     const all = firstValueFrom(guard.events.pipe(toArray()));
-    await settled(guard, decades(10, 70));
+    await settled(guard, decades(10, 120));
     guard.steer!({ terms: [], lifetimeSteps: 100 });
-    await settled(guard, decades(80, 240));
+    await settled(guard, decades(130, 290));
     await guard.close('done');
     const steers = of(await all, 'steer').map(({ step, source, terms }) => [
       step,
@@ -213,10 +241,10 @@ describe('an order given by hand', () => {
       terms[0]?.strength ?? 0,
     ]);
     expect(steers).toEqual([
-      [60, 'controller', 0.25],
-      [70, 'controller', 0.5],
-      [70, 'manual', 0],
-      [170, 'controller', 0],
+      [110, 'controller', 0.25],
+      [120, 'controller', 0.5],
+      [120, 'manual', 0],
+      [220, 'controller', 0],
     ]);
   });
 
@@ -284,6 +312,42 @@ describe('merge probes as rounds', () => {
     ]);
   });
 
+  it('say since when all of it was measured, and leave a pair out that was missed twice', () => {
+    const rounds = new MergeRounds();
+    const given = [
+      probe('a', 10, 0.9),
+      probe('b', 20, 0.7),
+      probe('a', 30, 0.8),
+      probe('b', 40, 0.6),
+      // b is not probed any more
+      ...[50, 60, 70, 80].map((step) => probe('a', step, 0.8)),
+    ];
+    const found = given.map((each) => rounds.add(each)).filter((round) => round !== null);
+    expect(found.map(({ since, step, value }) => [since, step, value])).toEqual([
+      [10, 20, expect.closeTo(0.8, 10)],
+      [30, 40, expect.closeTo(0.7, 10)],
+      [40, 50, expect.closeTo(0.7, 10)],
+      [60, 60, expect.closeTo(0.8, 10)],
+      [70, 70, expect.closeTo(0.8, 10)],
+    ]);
+  });
+
+  it('are waited for from the first of them on where the self-probe is the measure of the terms', async () => {
+    const raises = async (terms: string[], probed: boolean) => {
+      const guard = guardOf({ steering: { controller: { enabled: true, terms } } });
+      const all = firstValueFrom(guard.events.pipe(toArray()));
+      if (probed) {
+        guard.publish(probe('mnist', 5, 0.7));
+      }
+      await settled(guard, decades(10, 400));
+      await guard.close('done');
+      return of(await all, 'steer').length > 0;
+    };
+    expect(await raises(['scale_jitter'], true)).toBe(false);
+    expect(await raises(['scale_jitter'], false)).toBe(true);
+    expect(await raises(['sharpness'], true)).toBe(true);
+  });
+
   it('are counted with the observation after them, whether the one before is worked on yet or not', async () => {
     const decided = async (turn: () => Promise<void>) => {
       const guard = guardOf({ steering: { controller: { enabled: true } } });
@@ -300,6 +364,8 @@ describe('merge probes as rounds', () => {
     };
     const waiting = await decided(async () => {});
     expect(waiting).toEqual(await decided(() => new Promise((resolve) => setImmediate(resolve))));
-    expect(waiting[0]?.reason).toContain('after 6 measurements without steering (merge probe), now 71.0 %');
+    expect(waiting[0]?.reason).toContain(
+      'after 11 measurements by the merge probe without steering, now 76.0 %',
+    );
   });
 });

@@ -28,13 +28,21 @@ export interface Stand {
 
 const EVERY = 10;
 
+/** Its terms can act more rarely, but for what is given. */
+export function controllerOf(
+  given: Partial<ControllerOptions> = {},
+  stretchable: readonly string[] = ['scale_jitter'],
+): SteeringController {
+  return new SteeringController({ ...controllerOptions.parse({}), ...given }, stretchable);
+}
+
 /** A training whose accuracies rise along a learning curve, and what a controller makes of it; a measurement every 10 steps. */
 export function simulate(
   plant: Plant,
   given: Partial<ControllerOptions>,
   measurements: number,
   source: 'mergeProbe' | 'selfProbe' | 'prediction' = 'selfProbe',
-  controller = new SteeringController({ ...controllerOptions.parse({}), ...given }),
+  controller = controllerOf(given),
 ): Stand[] {
   const random = new Random('plant', plant.seed);
   const stands: Stand[] = [];
@@ -56,8 +64,9 @@ export function simulate(
       step,
       ...none,
       [source]: measured(merged),
+      hasMergeProbes: source === 'mergeProbe',
       own: measured(own),
-      stepCost: null,
+      stepCost: level > 0 ? 0 : null,
     });
     level = decision?.level ?? level;
     stands.push({ step, level, phase: controller.phase, decision, merged });

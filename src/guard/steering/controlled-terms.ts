@@ -1,10 +1,8 @@
+import { RARELY } from '../../steering/controller/index.js';
 import { type TermInfo, termNamed, WORKS_WITHOUT } from '../../steering/index.js';
 import { MergeguardError } from '../../tensors/errors.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { SteerEvent } from '../events.js';
-
-/** The most rarely that a term is made to act to save time, every n-th step. */
-const RARELY = 64;
 
 interface Controlled {
   readonly info: TermInfo;
@@ -32,8 +30,13 @@ export class ControlledTerms {
     this.#terms = asked.map(({ info, parameters, isCostly }) => ({
       info,
       parameters: isCostly ? affordable(info, parameters, costBudget / costly) : parameters,
-      canBeStretched: isCostly || costly === 0,
+      canBeStretched: typeof parameters.every === 'number' && (isCostly || costly === 0),
     }));
+  }
+
+  /** Names of those that act more rarely with a stretch above 1. */
+  get stretchable(): string[] {
+    return this.#terms.filter(({ canBeStretched }) => canBeStretched).map(({ info }) => info.name);
   }
 
   /** @param level 0 to 1, 1 being the default strength of each; @param stretch from 1 */
@@ -44,7 +47,9 @@ export class ControlledTerms {
     return this.#terms.map(({ info, parameters, canBeStretched }) => ({
       term: info.name,
       strength: level * info.defaultStrength,
-      parameters: canBeStretched ? stretched(parameters, stretch) : parameters,
+      parameters: canBeStretched
+        ? { ...parameters, every: Math.ceil(Number(parameters.every) * stretch) }
+        : parameters,
     }));
   }
 }
@@ -80,9 +85,4 @@ function affordable(
     );
   }
   return found;
-}
-
-function stretched(parameters: Record<string, unknown>, stretch: number): Record<string, unknown> {
-  const { every } = parameters;
-  return typeof every === 'number' ? { ...parameters, every: Math.ceil(every * stretch) } : parameters;
 }

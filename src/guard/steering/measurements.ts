@@ -16,6 +16,7 @@ export class RunMeasurements {
     return {
       step,
       mergeProbe,
+      hasMergeProbes: this.#rounds.hasBegun,
       selfProbe: selfProbe && accuracyOf(selfProbe.scaledAccuracy, selfProbe),
       prediction: predictionOf(tick),
       own: selfProbe ? accuracyOf(selfProbe.accuracy, selfProbe) : ownByMerging(probes),

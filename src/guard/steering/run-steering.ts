@@ -39,7 +39,7 @@ export class RunSteering {
     this.#gap = every === 'auto' ? minimumEvery : every;
     if (config.steering.controller.enabled) {
       this.#controlled = new ControlledTerms(config, references);
-      this.#controller = new SteeringController(config.steering.controller);
+      this.#controller = new SteeringController(config.steering.controller, this.#controlled.stretchable);
     }
   }
 

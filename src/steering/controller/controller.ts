@@ -2,13 +2,14 @@ import { type Comparison, compare, compareLevels, DAMPED, type Trend, trendOf } 
 import { CostWatch } from './cost-watch.js';
 import type { ControllerOptions } from './options.js';
 import { median } from './robust.js';
-import type { Measured } from './series.js';
+import { latest, type Measured, spanOf } from './series.js';
 import { clamp, TargetLevel } from './target-level.js';
 import { type Measurements, type Source, Truth } from './truth.js';
 import { accuracies, between, points } from './words.js';
 
-/** Measurements of each side of a comparison. */
+/** Measurements of each side of a comparison, and the steps that they span: steering takes its time to work. */
 const ENOUGH = 6;
+const ENOUGH_STEPS = 100;
 /** Strength from which measurements count as those with steering. */
 const HALF = 0.5;
 /** The least gain that is worth steering for, and how near to a target is near enough: fractions of accuracy. */
@@ -21,6 +22,14 @@ const LEAST_MOVE = 0.05;
 const MOST_TRIES = 3;
 /** As `DAMPED`, for the model's own accuracy: what is promised too much there would be called a loss. */
 const OWN_DAMPED = 0.3;
+/** Terms that train for what the self-probe measures: the loss at scaled weights. */
+const MEASURED_BY_SELF_PROBE = ['scale_jitter', 'merge_simulation'];
+/**
+ * Ticks, and steps counted by the strength in force, after which terms have acted that can: to save time they are made to on every
+ * 64th step at the rarest. What acts more rarely would not be measured to help either.
+ */
+const IDLE_TICKS = 6;
+const IDLE_STEPS = 100;
 
 /** What is to be in force from now on. */
 export interface Decision {
@@ -49,17 +58,19 @@ interface Before {
  * Sets the strength of steering from what the run shows: the best within a budget of own accuracy, or a target. It begins with a
  * plain phase, raises the strength by at most `maximumRate` a decision, and then holds the accuracy after merging against where the
  * trend of the plain phase leads. What does not help by more than noise, or costs too much own accuracy, is taken back; it
- * is tried again at most twice, after pauses that double. Pure: no clock, no events, nothing drawn.
+ * is tried again at most twice, after pauses that double. What costs too much time however rarely it acts, or does not act at all, is
+ * taken back for good. Pure: no clock, no events, nothing drawn.
  */
 export class SteeringController {
   readonly #options: ControllerOptions;
-  readonly #truth = new Truth();
+  readonly #truth: Truth;
   readonly #target = new TargetLevel();
   readonly #cost: CostWatch;
   #phase: Phase = 'plain';
   #level = 0;
-  /** when the plain phase began, and steering reached half its strength or its target; steps */
+  /** when the plain phase began, steering was raised from nothing, and it reached half its strength or its target; steps */
   #plainFrom = -1;
+  #raisedFrom: number | null = null;
   #steeredFrom: number | null = null;
   #before: Before | null = null;
   /** what was found when it was kept; later measurements are held against it */
@@ -67,11 +78,20 @@ export class SteeringController {
   /** it was given up */
   #why = '';
   #tries = 0;
+  /** it was given up for good, however few the tries */
+  #isLast = false;
   #decidedAt: number | null = null;
+  /** kinds with a value that no decision has seen */
+  readonly #news = new Set<Source>();
+  /** how long terms have been in force without having acted; null: they have */
+  #idle: { ticks: number; steps: number } | null = { ticks: 0, steps: 0 };
+  #step = 0;
 
-  constructor(options: ControllerOptions) {
+  /** @param stretchable names of the terms that can act more rarely than their options say */
+  constructor(options: ControllerOptions, stretchable: readonly string[]) {
     this.#options = options;
-    this.#cost = new CostWatch(options.costBudget);
+    this.#truth = new Truth(this.#ownTerms.length > 0);
+    this.#cost = new CostWatch(options.costBudget, stretchable);
   }
 
   get phase(): Phase {
@@ -81,34 +101,60 @@ export class SteeringController {
   /** Begins again with a plain phase: somebody else has steered meanwhile. Tries that were made stay made. */
   restart(step: number): void {
     this.#level = 0;
-    this.#begin(this.#phase === 'off' ? 'off' : 'plain', step);
+    this.#begin(this.#phase === 'off' || this.#isLast ? 'off' : 'plain', step);
   }
 
   /** @returns what changes, or is to be said; null: nothing */
   update(measurements: Measurements): Decision | null {
-    const news = this.#truth.add(measurements);
-    const { step, stepCost } = measurements;
-    const costs = this.#level > 0 ? this.#cost.add(stepCost) : null;
-    const reason = this.#isDue(step, news) ? this.#decide(step) : null;
-    if (reason !== null) {
-      this.#decidedAt = step;
+    for (const source of this.#truth.add(measurements)) {
+      this.#news.add(source);
     }
-    const said = [costs, reason].filter((each) => each !== null);
-    return said.length === 0
+    const { step, stepCost } = measurements;
+    const idle = this.#whyIdle(measurements);
+    const costs = this.#level > 0 ? this.#cost.add(stepCost, step) : null;
+    this.#step = step;
+    const futile = idle ?? (this.#cost.isTooMuch ? costs : null);
+    const said = futile === null ? [costs] : [];
+    if (futile !== null || this.#isDue(step)) {
+      said.push(futile === null ? this.#decide(step) : this.#giveUpForGood(futile, step));
+      this.#decidedAt = step;
+      this.#news.clear();
+    }
+    const reasons = said.filter((each) => each !== null);
+    return reasons.length === 0
       ? null
-      : { level: this.#level, stretch: this.#cost.stretch, reason: said.join('; ') };
+      : { level: this.#level, stretch: this.#cost.stretch, reason: reasons.join('; ') };
   }
 
-  #isDue(step: number, news: readonly Source[]): boolean {
+  #isDue(step: number): boolean {
     const { every } = this.#options;
-    if (every !== 'auto') {
-      return this.#decidedAt === null || step - this.#decidedAt >= every;
+    if (every !== 'auto' && this.#decidedAt !== null && step - this.#decidedAt < every) {
+      return false;
     }
     // On the way down there is nothing to wait for.
     return (
       this.#phase === 'returning' ||
-      (this.#before === null ? news.length > 0 : news.includes(this.#before.source))
+      (this.#before === null ? this.#news.size > 0 : this.#news.has(this.#before.source))
     );
+  }
+
+  /** Why terms that are in force can not be acting, or null. */
+  #whyIdle({ step, stepCost }: Measurements): string | null {
+    if (stepCost !== null) {
+      this.#idle = null;
+    }
+    const { every } = this.#options;
+    // At a fixed cadence an order acts on a later step.
+    const acts = (this.#raisedFrom ?? step) + (every === 'auto' ? 0 : every);
+    if (this.#idle === null || this.#level === 0 || step <= acts) {
+      return null;
+    }
+    this.#idle.ticks += 1;
+    this.#idle.steps += this.#level * (step - Math.max(this.#step, acts));
+    if (this.#idle.ticks < IDLE_TICKS || this.#idle.steps < IDLE_STEPS) {
+      return null;
+    }
+    return `no term acts: none has taken any time since step ${this.#raisedFrom}; an alert says which can not be followed, or the training loop shows no loss function`;
   }
 
   /** @returns the reason of a change, or null */
@@ -128,28 +174,30 @@ export class SteeringController {
   }
 
   #afterPlain(step: number): string | null {
-    const pause = this.#tries === 0 ? ENOUGH : ENOUGH * 2 ** this.#tries;
+    const pause = ENOUGH * 2 ** this.#tries;
     const source = this.#truth.judge(this.#plainFrom, pause);
     if (source === null) {
       return null;
     }
     const measured = this.#truth.of(source, this.#plainFrom);
     const { last, miss } = this.#reading(source);
-    if (miss !== null && miss <= NEAR) {
+    if (spanOf(measured) < ENOUGH_STEPS || (miss !== null && miss <= NEAR)) {
       return null;
     }
-    const own = this.#truth.own.after(this.#plainFrom).slice(-2 * ENOUGH);
-    this.#before = { source, trend: trendOf(measured.slice(-2 * ENOUGH)), own };
-    this.#target.reset();
-    this.#phase = 'trying';
-    this.#tries += 1;
+    const own = latest(this.#truth.own.after(this.#plainFrom), 2 * ENOUGH, ENOUGH_STEPS);
     const unknown =
       own.length < ENOUGH / 2 ? '; what it costs the model itself can not be seen: no self-probe' : '';
-    return this.#move(
+    const moved = this.#move(
       this.#wanted(miss),
       step,
-      `after ${measured.length} measurements without steering (${source}), now ${accuracies(last, this.#options.target)}${unknown}`,
+      `after ${measured.length} measurements by the ${this.#named(source)} without steering, now ${accuracies(last, this.#options.target)}${unknown}`,
     );
+    if (moved !== null) {
+      this.#before = { source, trend: trendOf(latest(measured, 2 * ENOUGH, ENOUGH_STEPS)), own };
+      this.#phase = 'trying';
+      this.#tries += 1;
+    }
+    return moved;
   }
 
   #whileTrying(step: number): string | null {
@@ -159,23 +207,27 @@ export class SteeringController {
       return this.#giveUp(loss, step);
     }
     const { last, miss } = this.#reading(source);
-    const isReached = miss !== null && Math.abs(miss) <= NEAR;
+    const isReached = miss !== null && this.#level > 0 && Math.abs(miss) <= NEAR;
     if (this.#steeredFrom === null && (this.#level >= HALF || isReached)) {
       this.#steeredFrom = step;
     }
     const steered = this.#steeredFrom === null ? [] : this.#truth.of(source, this.#steeredFrom);
-    if (steered.length < ENOUGH) {
-      return this.#move(this.#wanted(miss), step, `${source}: ${accuracies(last, this.#options.target)}`);
+    if (steered.length < ENOUGH || spanOf(steered) < ENOUGH_STEPS) {
+      return this.#move(
+        this.#wanted(miss),
+        step,
+        `${this.#named(source)}: ${accuracies(last, this.#options.target)}`,
+      );
     }
     const comparison = compare(trend, steered, DAMPED);
     const gain = comparison.found - comparison.expected;
     // Of several tries one looks good by chance: every further one has to be clearer.
     if (gain <= Math.max(LEAST, (1 + (this.#tries - 1) / 2) * comparison.noise)) {
-      return this.#giveUp(`it does not help: ${described(comparison, source)}`, step);
+      return this.#giveUp(`it does not help: ${described(comparison, this.#named(source))}`, step);
     }
     this.#phase = 'kept';
     this.#found = steered;
-    return `it helps: ${described(comparison, source)}`;
+    return `it helps: ${described(comparison, this.#named(source))}`;
   }
 
   #whileKept(step: number): string | null {
@@ -185,25 +237,31 @@ export class SteeringController {
       return this.#giveUp(loss, step);
     }
     const { last, miss } = this.#reading(source);
-    const recent = this.#truth.of(source, this.#found.at(-1)!.step).slice(-ENOUGH);
+    const since = this.#truth.of(source, this.#found.at(-1)!.step);
+    const recent = latest(since, ENOUGH, ENOUGH_STEPS);
+    const isLong = recent.length >= ENOUGH && spanOf(recent) >= ENOUGH_STEPS;
     // A target may be overshot on purpose: there it is let fall.
-    if (recent.length === ENOUGH && this.#options.target === null) {
+    if (isLong && this.#options.target === null) {
       const comparison = compareLevels(this.#found, recent);
       if (comparison.expected - comparison.found > Math.max(LEAST, 2 * comparison.noise)) {
         const fall = between(comparison.found, comparison.expected);
-        return this.#giveUp(`it has stopped helping: ${source} ${fall} when it was kept`, step);
+        return this.#giveUp(`it has stopped helping: ${this.#named(source)} ${fall} when it was kept`, step);
       }
     }
     if (miss !== null && Math.abs(miss) <= NEAR) {
       return null;
     }
-    return this.#move(this.#wanted(miss), step, `${source}: ${accuracies(last, this.#options.target)}`);
+    return this.#move(
+      this.#wanted(miss),
+      step,
+      `${this.#named(source)}: ${accuracies(last, this.#options.target)}`,
+    );
   }
 
   /** Why the model itself has lost too much, or null. */
   #loss(): string | null {
     const before = this.#before!.own;
-    const now = this.#steeredFrom === null ? [] : this.#truth.own.after(this.#steeredFrom).slice(-ENOUGH);
+    const now = this.#raisedFrom === null ? [] : this.#truth.own.after(this.#raisedFrom).slice(-ENOUGH);
     if (before.length < ENOUGH / 2 || now.length < ENOUGH / 2) {
       return null;
     }
@@ -221,25 +279,45 @@ export class SteeringController {
     return this.#goDown(step);
   }
 
+  #giveUpForGood(why: string, step: number): string {
+    this.#isLast = true;
+    return this.#giveUp(why, step);
+  }
+
   /** One decision nearer to nothing. */
   #goDown(step: number): string {
     this.#level = Math.max(0, this.#level - this.#options.maximumRate);
-    const again = this.#tries < MOST_TRIES;
+    const again = !this.#isLast && this.#tries < MOST_TRIES;
     if (this.#level === 0) {
       this.#begin(again ? 'plain' : 'off', step);
     }
+    const tried = this.#isLast ? '' : `tried ${MOST_TRIES} times, and `;
     const next = again
       ? `tried again after ${ENOUGH * 2 ** this.#tries} measurements without`
-      : `tried ${MOST_TRIES} times, and stays off`;
+      : `${tried}stays off`;
     return `goes back to ${share(this.#level)}: ${this.#why}; ${next}`;
   }
 
   #begin(phase: 'plain' | 'off', step: number): void {
     this.#phase = phase;
     this.#plainFrom = step;
+    this.#raisedFrom = null;
     this.#steeredFrom = null;
     this.#before = null;
     this.#found = [];
+    this.#target.reset();
+  }
+
+  /** The controlled terms whose own measure the self-probe is: what they gain there they may not gain in a merge. */
+  get #ownTerms(): string[] {
+    return this.#options.terms.filter((term) => MEASURED_BY_SELF_PROBE.includes(term));
+  }
+
+  #named(source: Source): string {
+    const own = this.#ownTerms;
+    return source === 'self-probe' && own.length > 0
+      ? `self-probe (the own measure of ${own.join(' and ')})`
+      : source;
   }
 
   #reading(source: Source): { last: number; miss: number | null } {
@@ -263,6 +341,7 @@ export class SteeringController {
       this.#level = before;
       return null;
     }
+    this.#raisedFrom ??= step;
     if (this.#steeredFrom === null && this.#level >= HALF) {
       this.#steeredFrom = step;
     }
@@ -270,7 +349,7 @@ export class SteeringController {
   }
 }
 
-function described({ found, expected, noise }: Comparison, source: Source): string {
+function described({ found, expected, noise }: Comparison, source: string): string {
   return `${source} ${between(found, expected)} as the trend before led to expect, give or take ${points(noise)}`;
 }
 

@@ -36,11 +36,15 @@ export const controllerOptions = z
       .gt(0)
       .max(10)
       .default(0.35)
-      .describe('share of step time that the terms may cost; they act the more rarely for it'),
+      .describe(
+        'share of step time that the terms may cost; those that can act the more rarely for it, and if that is not enough all are turned off',
+      ),
     every: z
       .union([z.literal('auto'), z.number().int().min(1)])
       .default('auto')
-      .describe('steps between two decisions; auto: one with every new measurement'),
+      .describe(
+        'least steps between two decisions, each with a new measurement; auto: one with every new measurement',
+      ),
     maximumRate: z
       .number()
       .gt(0)

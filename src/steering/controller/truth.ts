@@ -10,6 +10,8 @@ export interface Measurements {
   readonly step: number;
   /** raw accuracy of really merged models, mean over all pairs */
   readonly mergeProbe: Measured | null;
+  /** merged models are evaluated in this run, though no mean may be there yet */
+  readonly hasMergeProbes: boolean;
   /** raw accuracy at the scaled weights of the self-probe */
   readonly selfProbe: Measured | null;
   /** predicted raw accuracy after merging, mean over all pairs */
@@ -27,6 +29,8 @@ const PATIENCE = 3;
 
 /** What a run has measured of how it merges. */
 export class Truth {
+  readonly #insistsOnMerges: boolean;
+  #hasMergeProbes = false;
   readonly own = new Series();
   readonly #merged: Record<Source, Series> = {
     'merge probe': new Series(),
@@ -34,8 +38,14 @@ export class Truth {
     prediction: new Series(),
   };
 
+  /** @param insistsOnMerges in a run with merge probes nothing else is the judge, however long they take */
+  constructor(insistsOnMerges: boolean) {
+    this.#insistsOnMerges = insistsOnMerges;
+  }
+
   /** @returns the kinds that have a new value */
-  add({ mergeProbe, selfProbe, prediction, own }: Measurements): Source[] {
+  add({ mergeProbe, hasMergeProbes, selfProbe, prediction, own }: Measurements): Source[] {
+    this.#hasMergeProbes ||= hasMergeProbes;
     const given: [Source, Measured | null][] = [
       ['merge probe', mergeProbe],
       ['self-probe', selfProbe],
@@ -69,7 +79,8 @@ export class Truth {
       if (count >= Math.min(FEWEST, enough) && most >= enough) {
         return source;
       }
-      if (count > 0 && most < PATIENCE * enough) {
+      const isInsistedOn = this.#insistsOnMerges && this.#hasMergeProbes;
+      if (isInsistedOn || (count > 0 && most < PATIENCE * enough)) {
         return null;
       }
     }
