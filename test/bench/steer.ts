@@ -137,6 +137,7 @@ function fullPlan(): SteerPlan {
 function quickPlan(): SteerPlan {
   return {
     ...fullPlan(),
+    baseRecipes: plan.QUICK_BASE_RECIPES,
     fineTuning: plan.QUICK_FINE_TUNING,
     samples: plan.QUICK_SAMPLES,
     pools: {

@@ -1,4 +1,5 @@
 import { RECOMMENDED } from '../../../src/steering/index.js';
+import type { Recipes } from '../../../src/zoo/pool.js';
 import type { SteeredTerm } from '../../../src/zoo/steering-hook.js';
 import type { Recipe } from '../../../src/zoo/train.js';
 import { RECIPES } from '../zoo/plan.js';
@@ -21,6 +22,10 @@ export const BASE_RECIPES = RECIPES;
  */
 export const FINE_TUNING: Recipe = { ...RECIPES.fineTuning, learningRate: 7e-4 };
 /** Fewer steps, so that base, three pools and their merges fit into twelve minutes on two cores. */
+export const QUICK_BASE_RECIPES: Recipes = {
+  ...RECIPES,
+  pretraining: { ...RECIPES.pretraining, steps: 3000 },
+};
 export const QUICK_FINE_TUNING: Recipe = { ...FINE_TUNING, steps: 600 };
 
 /** Methods that gaps are averaged over. */
