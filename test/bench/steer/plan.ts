@@ -83,12 +83,12 @@ export const POOL_VARIANTS: readonly Variant[] = [
   DEFAULT,
   {
     id: 'references',
-    title: 'recommended, the plain models of the others simulated on three of ten steps',
+    title: 'recommended, the plain models of the others simulated on a fifth of the steps',
     terms: [
       ...RECOMMENDED,
       {
         term: 'merge_simulation',
-        strength: 0.3,
+        strength: 0.2,
         parameters: { form: 'in_place', chain: false, partner: 'reference', low: 0.5, high: 1 },
       },
     ],
@@ -128,14 +128,14 @@ export const POOL_VARIANTS: readonly Variant[] = [
   },
 ];
 
-/** What is recommended where there are references, simulated on about a third of the steps: the aims of the live part are about it. */
+/** What is recommended where there are references, simulated on a fifth of the steps: the aims of the live part are about it. */
 export const LIVE_DEFAULT: Variant = {
   id: 'live-default',
   title: 'recommended with references: simulation in place, vectors held',
   terms: [
     {
       term: 'merge_simulation',
-      strength: 0.35,
+      strength: 0.2,
       parameters: { form: 'in_place', chain: false, low: 0.5, high: 1 },
     },
     HOLD,
