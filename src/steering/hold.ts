@@ -40,7 +40,7 @@ export const hold: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1,
   measured:
-    'strength 1, beside scale_jitter in place: raw accuracy of pairs after merging +0.2 (weight_avg), +0.3 (ties), +1.9 (tsv) points, single model -0.9 (zoo, 1 pools, 1 seed)',
+    'strength 1 alone, by PyTorch twins of the models: raw accuracy of pairs after merging +0.2 (weight_avg), +1.4 (ties), +3.0 (tsv) points, single model -0.9 (zoo, 1 pool, 1 seed)',
   parameters,
   start(options, { tensors }): GradientTerm {
     termOptions('hold', parameters, options);

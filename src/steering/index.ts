@@ -1,7 +1,7 @@
 export { fadeFactor } from './fade.js';
 export { atScale, withValues } from './move-weights.js';
 export { WORKS_WITHOUT } from './needs.js';
-export { RECOMMENDED, type RecommendedTerm } from './recommended.js';
+export { RECOMMENDED, RECOMMENDED_WITHOUT_REFERENCES, type RecommendedTerm } from './recommended.js';
 export { type CheckedTerm, checkTerm, TERMS, termNamed } from './registry.js';
 export {
   type EvaluateLoss,

@@ -192,7 +192,7 @@ async function run({ data, quick, json, seeds, part, cache, threads }: Options):
   const live = lived.length > 0 ? analyseLive(lived, RESAMPLES) : null;
   const lines = [
     ...(pools ? ['', ...poolLines(pools), '', ...poolAims(pools, plan.DEFAULT.id)] : []),
-    ...(live ? ['', ...liveLines(live), '', ...liveAims(live, plan.LIVE_DEFAULT.id)] : []),
+    ...(live ? ['', ...liveLines(live), '', ...liveAims(live, plan.DEFAULT.id)] : []),
   ];
   console.log(lines.join('\n'));
   console.log(`${duration((performance.now() - began) / 1000)} all together`);

@@ -130,7 +130,7 @@ describe('a run that is steered', () => {
     expect(inside.values.slice(0, 108)).toEqual(plain.values.slice(0, 108));
     expect(inside.values[108]).not.toEqual(plain.values[108]);
     const strengths = orders(inside).map(({ terms }) => terms[0]?.strength ?? 0);
-    expect(strengths.slice(0, 4)).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(strengths.slice(0, 4)).toEqual([0.25 * 0.2, 0.5 * 0.2, 0.75 * 0.2, 0.2]);
     // Everything is right with the scaled weights too: there is nothing to be gained.
     expect(strengths.at(-1)).toBe(0);
     expect(orders(inside).at(-1)?.reason).toMatch(

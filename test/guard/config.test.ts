@@ -126,8 +126,8 @@ describe('bad input', () => {
     ],
     [
       'a strength that two would set',
-      'steering: {scale_jitter: {strength: 0.5}, controller: {enabled: true}}',
-      'steering.scale_jitter.strength is 0.5, but the controller sets it (steering.controller.terms); leave one of the two out',
+      'steering: {merge_simulation: {strength: 0.5}, controller: {enabled: true}}',
+      'steering.merge_simulation.strength is 0.5, but the controller sets it (steering.controller.terms); leave one of the two out',
     ],
     [
       'a rate out of range',

@@ -109,14 +109,14 @@ describe('the controller of a run', () => {
     expect(steers[1]!.terms.map(({ term }) => term)).toEqual(['proximal', 'sharpness']);
   });
 
-  it('moves scale jitter in place by default, up to its default strength: on a share of the steps, none of them left out to save time', async () => {
+  it('simulates merges in place by default, up to its default strength: on a share of the steps, none of them left out to save time', async () => {
     const steers = await controlled({ steering: { controller: { enabled: true, costBudget: 0.01 } } }, 0.01);
     const strengths = steers.slice(0, 4).map(({ terms }) => terms[0]!.strength);
-    expect(strengths).toEqual([0.25 * 0.9, 0.5 * 0.9, 0.75 * 0.9, 0.9]);
+    expect(strengths).toEqual([0.25 * 0.2, 0.5 * 0.2, 0.75 * 0.2, 0.2]);
     for (const { terms } of steers) {
       expect(terms).toEqual([
         expect.objectContaining({
-          term: 'scale_jitter',
+          term: 'merge_simulation',
           parameters: expect.objectContaining({ form: 'in_place', every: 1 }),
         }),
       ]);

@@ -28,7 +28,7 @@ describe('the plan', () => {
       expect(new Set(ids).size).toBe(ids.length);
     }
     expect(plan.POOL_VARIANTS).toContain(plan.DEFAULT);
-    expect(plan.LIVE_VARIANTS).toContain(plan.LIVE_DEFAULT);
+    expect(plan.LIVE_VARIANTS).toContain(plan.DEFAULT);
   });
 
   it('lets controls have every step size that variants have', () => {
@@ -43,7 +43,7 @@ describe('the plan', () => {
   it('measures the steering that is recommended, whose models the cache has under its JSON', () => {
     expect(plan.DEFAULT.terms).toBe(RECOMMENDED);
     expect(JSON.stringify([plan.DEFAULT.terms, recipeOf(plan.DEFAULT, plan.FINE_TUNING)])).toBe(
-      '[[{"term":"scale_jitter","strength":0.9,"parameters":{"form":"in_place","chain":false,"low":0.5,"high":1.2}},{"term":"hold","strength":1,"parameters":{}}],{"steps":900,"batch":32,"learningRate":0.001,"schedule":"linear","headSteps":300}]',
+      '[[{"term":"merge_simulation","strength":0.2,"parameters":{"form":"in_place","chain":false,"low":0.5,"high":1}}],{"steps":900,"batch":32,"learningRate":0.0013,"schedule":"linear","headSteps":300}]',
     );
   });
 });

@@ -154,4 +154,4 @@ describe('makeSteerTable', () => {
     expect(pools).toBeNull();
     expect(live).toEqual(first.live);
   });
-});
+}, 240_000);

@@ -75,7 +75,7 @@ describe('the controller', () => {
     expect(stands.at(-1)).toMatchObject({ level: 1, phase: 'kept' });
     const said = stands.flatMap(({ decision }) => decision?.reason ?? []);
     expect(said.at(-1)).toMatch(
-      /^it helps: self-probe \(the own measure of scale_jitter\) \d+\.\d % against \d+\.\d % as the trend before led to expect, give or take \d\.\d points$/,
+      /^it helps: self-probe \(the own measure of merge_simulation\) \d+\.\d % against \d+\.\d % as the trend before led to expect, give or take \d\.\d points$/,
     );
     expect(ends({ gain: 0.05 })).toEqual({ kept: SEEDS.length });
   });

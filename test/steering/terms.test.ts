@@ -28,7 +28,7 @@ describe.each(TERMS.map((info) => [info.name, info] as const))('%s', (name, info
     expect(info.measured).toMatch(/weight_avg/);
     expect(info.measured).toMatch(/[+-]\d+\.\d/);
     expect(info.measured).toMatch(/single model/);
-    expect(info.measured).toMatch(/\d+ (live tasks|pools), \d+ seeds?/);
+    expect(info.measured).toMatch(/\d+ (live tasks|pools?), \d+ seeds?/);
     const strength = /strength ([\d.e-]+)/.exec(info.measured);
     expect(Number(strength?.[1])).toBe(info.defaultStrength);
   });
