@@ -18,6 +18,14 @@ import { type LiveTau, liveTau } from './live-tau.js';
 import { referenceAbsences, referenceSides } from './reference-sides.js';
 import { ReferenceMemory, ReferenceVectors } from './reference-vectors.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
+import {
+  LIVE_ROW,
+  LIVE_ROWS,
+  REFERENCE_ROW,
+  ROWS_PER_REFERENCE,
+  type TickSums,
+  tickSums,
+} from './tick-sums/index.js';
 
 /** What one tick reads back, beside the statistics. */
 export interface Reading {
@@ -38,9 +46,6 @@ const NO_GRADIENT: Record<GradientRecipe['kind'], string> = {
 
 /** Numbers of the gradient average at the head of a packed tick. */
 const COUNTERS = 3;
-/** Rows of the sums by tensor: two of the live model, then four for each reference. */
-const LIVE_ROWS = 2;
-const ROWS_PER_REFERENCE = 4;
 
 /**
  * Takes PairStatistics on the device. Base, references and the gradient average live there; one tick is a few
@@ -59,6 +64,7 @@ export class DeviceStatistics {
   readonly #referenceGradients: readonly (ReferenceVectors | null)[];
   /** [R, T, 5] of SIDE: the same in every tick */
   readonly #referenceSides: Float32Array;
+  readonly #sums: TickSums;
   /** by tensor, in their order */
   readonly #trackers: ReadonlyMap<number, SubspaceTracker>;
   /** as of the last reading */
@@ -111,6 +117,12 @@ export class DeviceStatistics {
         : null,
     );
     this.#referenceSides = referenceSides(tensors, references);
+    this.#sums = tickSums({
+      layout: this.layout,
+      taus: this.taus,
+      gradients: this.gradients,
+      references: this.#referenceTaus.map((tau, r) => ({ tau, gradient: this.#referenceGradients[r] })),
+    });
     this.#trackers = makeTrackers(tensors, references, options);
   }
 
@@ -173,38 +185,19 @@ export class DeviceStatistics {
   }
 
   #measureChunk(c: number): { sums: tf.Tensor1D; subspaces: tf.Tensor1D[] } {
-    const chunk = this.layout.chunks[c];
-    const taus = new Map(chunk.tensors.map((t) => [t, this.taus[t].dense()]));
-    const sums = tf.tidy(() => {
-      const tau = this.layout.join(chunk, (t) => taus.get(t)!);
-      return this.layout.tensorSums(c, this.#rows(c, tau));
-    });
-    const subspaces = chunk.tensors.flatMap(
-      (t) => this.#trackers.get(t)?.measure(this.taus[t].matrix(taus.get(t)!)) ?? [],
-    );
-    return { sums: tf.reshape(sums, [sums.size]), subspaces };
-  }
-
-  #rows(c: number, tau: tf.Tensor1D): tf.Tensor1D[] {
-    const sums = (vector: tf.Tensor) => this.layout.blockSums(vector as tf.Tensor1D);
-    const ofTau = sums(tf.square(tau));
-    const none = tf.fill(ofTau.shape, Number.NaN) as tf.Tensor1D;
-    const gradient = this.gradients?.average(c) ?? null;
-    const rows = [ofTau, gradient ? sums(tf.square(gradient)) : none];
-    const compare = (one: tf.Tensor1D, vectors: ReferenceVectors) => {
-      const other = vectors.chunk(c);
-      return [sums(tf.mul(one, other)), sums(tf.squaredDifference(one, other))];
+    const taus = new Map<number, tf.Tensor>();
+    const dense = (t: number) => {
+      const tau = taus.get(t) ?? this.taus[t].dense();
+      taus.set(t, tau);
+      return tau;
     };
-    this.#references.forEach((_, r) => {
-      rows.push(...tf.tidy(() => compare(tau, this.#referenceTaus[r])));
-      const otherGradient = this.#referenceGradients[r];
-      if (gradient && otherGradient) {
-        rows.push(...tf.tidy(() => compare(gradient, otherGradient)));
-      } else {
-        rows.push(none, none);
-      }
-    });
-    return rows;
+    const watched = this.#references.map((_, r) => r);
+    // Before anything takes temporaries of its own: what is made inside of a tidy ends with it.
+    const tracked = this.layout.chunks[c].tensors.filter((t) => this.#trackers.has(t));
+    const matrices = new Map(tracked.map((t) => [t, this.taus[t].matrix(dense(t))]));
+    const sums = this.#sums.measure(c, dense, watched);
+    const subspaces = tracked.flatMap((t) => this.#trackers.get(t)!.measure(matrices.get(t)!));
+    return { sums, subspaces };
   }
 
   /** The values of the packed tick of a step, in order of measuring; also advances the tracked subspaces. */
@@ -220,15 +213,16 @@ export class DeviceStatistics {
       const width = chunk.tensors.length;
       const sum = (row: number, column: number) => values[at + row * width + column];
       chunk.tensors.forEach((t, column) => {
-        live[t * SIDE_WIDTH + SIDE.tauNorm] = sum(0, column);
-        live[t * SIDE_WIDTH + SIDE.gradientNorm] = folded ? sum(1, column) : Number.NaN;
+        live[t * SIDE_WIDTH + SIDE.tauNorm] = sum(LIVE_ROW.tau, column);
+        live[t * SIDE_WIDTH + SIDE.gradientNorm] = folded ? sum(LIVE_ROW.gradient, column) : Number.NaN;
         for (let r = 0; r < count; r++) {
           const cell = (r * tensors.length + t) * PAIR_WIDTH;
           const row = LIVE_ROWS + r * ROWS_PER_REFERENCE;
-          pair[cell + PAIR.tauDot] = sum(row, column);
-          pair[cell + PAIR.tauDistance] = sum(row + 1, column);
-          pair[cell + PAIR.gradientDot] = folded ? sum(row + 2, column) : Number.NaN;
-          pair[cell + PAIR.gradientDistance] = folded ? sum(row + 3, column) : Number.NaN;
+          const { tauDot, tauDistance, gradientDot, gradientDistance } = REFERENCE_ROW;
+          pair[cell + PAIR.tauDot] = sum(row + tauDot, column);
+          pair[cell + PAIR.tauDistance] = sum(row + tauDistance, column);
+          pair[cell + PAIR.gradientDot] = folded ? sum(row + gradientDot, column) : Number.NaN;
+          pair[cell + PAIR.gradientDistance] = folded ? sum(row + gradientDistance, column) : Number.NaN;
         }
       });
       at += (LIVE_ROWS + count * ROWS_PER_REFERENCE) * width;
@@ -284,6 +278,7 @@ export class DeviceStatistics {
     for (const each of [...this.taus, ...vectors, ...this.#trackers.values(), this.gradients]) {
       each?.dispose();
     }
+    this.#sums.dispose();
     this.layout.dispose();
   }
 }
