@@ -1,7 +1,9 @@
+export { type DeviceError, type DeviceErrorListener, onDeviceError } from './device-errors.js';
 export {
   BACKEND_NAMES,
   type BackendChoice,
   type BackendName,
+  describeBackend,
   type OpenedBackend,
   openBackend,
   type Survey,

@@ -19,9 +19,14 @@ export interface OpenedBackend {
   }[];
 }
 
+interface OpenOptions {
+  /** whether a software adapter will do */
+  readonly takesSoftware: boolean;
+}
+
 interface Opener {
   /** loads and initialises; returns a description; throws where it can't */
-  open(): Promise<{ description: string; software?: boolean }>;
+  open(options: OpenOptions): Promise<{ description: string }>;
   /** what to install or do where it does not open */
   readonly advice: string;
 }
@@ -34,7 +39,8 @@ const OPENERS: Record<BackendName, Opener> = {
   },
   webgpu: {
     open: openWebgpu,
-    advice: 'install a Vulkan, Metal or D3D12 driver for your GPU, and the npm package webgpu',
+    advice:
+      'install a Vulkan, Metal or D3D12 driver for your GPU (on Linux with its loader, Debian: libvulkan1), and the npm package webgpu',
   },
   wasm: { open: openWasm, advice: 'reinstall @tensorflow/tfjs-backend-wasm' },
   cpu: { open: openCpu, advice: 'reinstall @tensorflow/tfjs' },
@@ -53,10 +59,7 @@ export async function openBackend(choice: BackendChoice = 'auto'): Promise<Opene
   const rejected: { name: BackendName; reason: string; advice: string }[] = [];
   for (const name of candidates) {
     try {
-      const { description, software } = await activate(name);
-      if (choice === 'auto' && software) {
-        throw new Error(`${description} is a software adapter, slower than wasm; --backend ${name} takes it`);
-      }
+      const { description } = await activate(name, { takesSoftware: choice !== 'auto' });
       return { name, description, rejected };
     } catch (error) {
       rejected.push({ name, reason: firstLine(error), advice: OPENERS[name].advice });
@@ -70,14 +73,22 @@ export async function openBackend(choice: BackendChoice = 'auto'): Promise<Opene
   );
 }
 
+const descriptions = new Map<string, string>();
+
+/** What the active backend is, library or adapter, for people; undefined where it was not opened by `openBackend`. */
+export function describeBackend(): string | undefined {
+  return descriptions.get(tf.getBackend());
+}
+
 /** Loads a backend and makes it the active one. */
-async function activate(name: BackendName): Promise<{ description: string; software?: boolean }> {
+async function activate(name: BackendName, options: OpenOptions): Promise<{ description: string }> {
   return withoutNewListeners(async () => {
-    const opened = await OPENERS[name].open();
+    const opened = await OPENERS[name].open(options);
     if (!(await tf.setBackend(name))) {
       throw new Error('tfjs could not initialise it');
     }
     await tf.ready();
+    descriptions.set(name, opened.description);
     return opened;
   });
 }
@@ -121,29 +132,10 @@ async function openTensorflow(): Promise<{ description: string }> {
   throw new Error(problems.join('; '));
 }
 
-async function openWebgpu(): Promise<{ description: string; software: boolean }> {
-  // An optional package: named by a variable, so that the types do not need it to be there.
-  const specifier: string = 'webgpu';
-  const { create, globals } = (await import(specifier)) as {
-    create(options: string[]): GPU;
-    globals: Record<string, unknown>;
-  };
-  Object.assign(globalThis, globals);
-  if (globalThis.navigator === undefined) {
-    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
-  }
-  if (navigator.gpu === undefined) {
-    Object.defineProperty(navigator, 'gpu', { value: create([]), configurable: true });
-  }
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter == null) {
-    throw new Error('no Vulkan, Metal or D3D12 adapter found');
-  }
-  await import('@tensorflow/tfjs-backend-webgpu');
-  correctPoolGradients('webgpu');
-  const { vendor, architecture, device, description } = adapter.info;
-  const name = [vendor, architecture, description || device].filter(Boolean).join(' ') || 'unnamed adapter';
-  return { description: name, software: /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(name) };
+async function openWebgpu(options: OpenOptions): Promise<{ description: string }> {
+  // Only where it is asked for: the module registers a hundred kernels.
+  const webgpu = await import('./webgpu/open.js');
+  return webgpu.openWebgpu(options.takesSoftware);
 }
 
 async function openWasm(): Promise<{ description: string }> {
@@ -172,7 +164,7 @@ export async function surveyBackends(): Promise<Survey[]> {
   for (const name of BACKEND_NAMES) {
     const advice = OPENERS[name].advice;
     try {
-      const { description } = await activate(name);
+      const { description } = await activate(name, { takesSoftware: true });
       found.push({ name, opens: true, description, advice });
     } catch (error) {
       found.push({ name, opens: false, description: firstLine(error), advice });

@@ -1,0 +1,52 @@
+/** An adapter as people know it. */
+export interface DescribedAdapter {
+  readonly adapter: GPUAdapter;
+  /** e.g. `nvidia-h100 (nvidia hopper, NVIDIA 550.54)` */
+  readonly name: string;
+  /** computes on the processor */
+  readonly isSoftware: boolean;
+}
+
+/** Of software adapters: Vulkan's SwiftShader and llvmpipe (once lavapipe), and WARP of D3D12. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic.render/i;
+
+/**
+ * The fastest adapter; a software adapter only where there is no other.
+ * @throws Error where there is none
+ */
+export async function findAdapter(gpu: GPU): Promise<DescribedAdapter> {
+  let software: DescribedAdapter | null = null;
+  for (const powerPreference of ['high-performance', 'low-power', undefined] as const) {
+    const adapter = await gpu.requestAdapter({ powerPreference });
+    if (adapter === null) {
+      continue;
+    }
+    const described = { adapter, name: nameOf(adapter.info), isSoftware: isSoftware(adapter.info) };
+    if (!described.isSoftware) {
+      return described;
+    }
+    software ??= described;
+  }
+  if (software === null) {
+    throw new Error('no Vulkan, Metal or D3D12 adapter found');
+  }
+  return software;
+}
+
+/** Device, maker and driver, as far as they are told; they are text from the driver. */
+function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const maker = [vendor, architecture].filter(Boolean).join(' ');
+  const [name, ...more] = [device.replace(/-+$/, ''), maker, description].filter(Boolean);
+  if (name === undefined) {
+    return 'unnamed adapter';
+  }
+  return more.length > 0 ? `${name} (${more.join(', ')})` : name;
+}
+
+/** Drivers tell it by their type, which Dawn passes on as a fallback adapter; browsers do not always. */
+function isSoftware(info: GPUAdapterInfo): boolean {
+  const { vendor, architecture, device, description } = info;
+  return (
+    info.isFallbackAdapter === true || SOFTWARE.test([vendor, architecture, device, description].join(' '))
+  );
+}

@@ -1,0 +1,94 @@
+import type * as tf from '@tensorflow/tfjs';
+import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { MergeguardError } from '../../tensors/errors.js';
+import { type DeviceError, reportDeviceError } from '../device-errors.js';
+
+/** The device and all tensors on it are gone. */
+export class DeviceLostError extends MergeguardError {
+  override name = 'DeviceLostError';
+}
+
+/**
+ * The backend of tfjs on a device that is watched. A lost device would make kernels do nothing and reads fail with a text about
+ * buffers; errors of kernels would go unnoticed and leave zeros. Here kernels and reads after a loss throw `DeviceLostError`,
+ * and errors go to `onDeviceError`.
+ */
+export class WatchedWebgpuBackend extends WebGPUBackend {
+  readonly #name: string;
+  #loss: DeviceLostError | null = null;
+
+  /** `name`: the adapter's, for people */
+  constructor(device: GPUDevice, info: GPUAdapterInfo, name: string) {
+    super(device, info);
+    this.#name = name;
+    void device.lost.then(({ reason, message }) => {
+      const why = [reason, message].filter(Boolean).join(', ');
+      this.#loss = new DeviceLostError(
+        `the webgpu device ${name} was lost (${why}); what was on it is gone: start again in a new process, with another backend if it happens again (\`mergeguard doctor\` shows which open)`,
+      );
+      reportDeviceError({ kind: 'lost', message: this.#loss.message });
+    });
+    device.addEventListener('uncapturederror', (event) => {
+      // Dawn prints what nobody takes.
+      event.preventDefault();
+      this.#report(event.error);
+    });
+  }
+
+  /** null while the device is there */
+  get loss(): DeviceLostError | null {
+    return this.#loss;
+  }
+
+  override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
+    try {
+      return await super.read(dataId);
+    } catch (error) {
+      // The rejected read may come before the promise of the loss.
+      await new Promise((resolve) => setImmediate(resolve));
+      throw this.#loss ?? error;
+    }
+  }
+
+  /** @throws MergeguardError for values on the device: the way of tfjs takes a canvas, which only browsers have */
+  override readSync(dataId: object): tf.backend_util.BackendValues {
+    const { values, dtype } = this.tensorMap.get(dataId);
+    if (values == null && dtype !== 'complex64' && typeof OffscreenCanvas === 'undefined') {
+      throw (
+        this.#loss ??
+        new MergeguardError(
+          'webgpu can not wait for the device: use `await tensor.data()` instead of dataSync()',
+        )
+      );
+    }
+    return super.readSync(dataId);
+  }
+
+  override runWebGPUProgram(...args: Parameters<WebGPUBackend['runWebGPUProgram']>): tf.TensorInfo {
+    if (this.#loss) {
+      throw this.#loss;
+    }
+    return super.runWebGPUProgram(...args);
+  }
+
+  #report(error: GPUError): void {
+    let kind: DeviceError['kind'] = 'internal';
+    if (error instanceof GPUOutOfMemoryError) {
+      kind = 'out-of-memory';
+    } else if (error instanceof GPUValidationError) {
+      kind = 'validation';
+    }
+    const message = `${kind} error of the webgpu device ${this.#name}: ${firstPart(error.message)}`;
+    reportDeviceError({ kind, message });
+  }
+}
+
+/** Without Dawn's own places in its source. */
+function firstPart(message: string): string {
+  return message
+    .split('\n')
+    .filter((line) => !/^ {4}at /.test(line))
+    .map((line) => line.trim())
+    .join(' ')
+    .trim();
+}

@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs';
+import { correctPoolGradients } from '../pool-gradients.js';
+import { findAdapter } from './adapter.js';
+import { WatchedWebgpuBackend } from './backend.js';
+import { requestDevice } from './device.js';
+
+/**
+ * Puts a webgpu backend with a device of its own in the place of the one that tfjs would make, once a process.
+ * @param takesSoftware whether a software adapter will do
+ * @throws Error without the npm package or an adapter, for a software adapter that will not do, and the DeviceLostError of a lost device
+ */
+export async function openWebgpu(takesSoftware: boolean): Promise<{ description: string }> {
+  const { adapter, name, isSoftware } = await findAdapter(await implementation());
+  if (isSoftware && !takesSoftware) {
+    throw new Error(`${name} is a software adapter, slower than wasm; --backend webgpu takes it`);
+  }
+  const present = (tf.engine().registry as Record<string, tf.KernelBackend>).webgpu;
+  if (present instanceof WatchedWebgpuBackend && present.loss) {
+    throw present.loss;
+  }
+  // A program's own backend, or ours of before, stays: tensors are on it.
+  if (present === undefined) {
+    const device = await requestDevice(adapter);
+    if (tf.findBackendFactory('webgpu') !== null) {
+      tf.removeBackend('webgpu');
+    }
+    tf.registerBackend('webgpu', () => new WatchedWebgpuBackend(device, adapter.info, name));
+  }
+  correctPoolGradients('webgpu');
+  return { description: isSoftware ? `${name}, a software adapter` : name };
+}
+
+/** The environment's own, else that of the npm package, which is put where tfjs looks for it. */
+async function implementation(): Promise<GPU> {
+  if (globalThis.navigator === undefined) {
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
+  }
+  if (navigator.gpu === undefined) {
+    // An optional package: named by a variable, so that the types do not need it to be there.
+    const specifier: string = 'webgpu';
+    const { create, globals } = (await import(specifier)) as {
+      create(options: string[]): GPU;
+      globals: Record<string, unknown>;
+    };
+    Object.assign(globalThis, globals);
+    Object.defineProperty(navigator, 'gpu', { value: create([]), configurable: true });
+  }
+  return navigator.gpu;
+}
