@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import type { Observable } from 'rxjs';
+import { describeBackend } from '../../src/backend/index.js';
 import { loadFingerprint } from '../../src/fingerprint/index.js';
 import {
   createGuard,
@@ -155,6 +156,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
     const setup: RunSetup = {
       run,
       backend: tf.getBackend(),
+      backendDescription: describeBackend(),
       references: references.map((reference) => ({
         name: reference.name,
         limits: [

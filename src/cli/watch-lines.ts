@@ -7,7 +7,8 @@ export function eventLine(event: GuardEvent): string | null {
   switch (event.event) {
     case 'hello': {
       const names = event.references.map((reference) => plain(reference.name)).join(', ');
-      return `run      ${plain(event.run)} on ${plain(event.backend)}, references ${names || 'none'}`;
+      const what = event.backendDescription ? ` (${plain(event.backendDescription)})` : '';
+      return `run      ${plain(event.run)} on ${plain(event.backend)}${what}, references ${names || 'none'}`;
     }
     case 'tick':
       return tickLine(event);

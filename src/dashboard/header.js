@@ -78,7 +78,7 @@ function updateFacts(run) {
   /** @type {[string, string, string][]} name, value, small print */
   const facts = [
     ['step', run ? String(run.step) : '–', cost?.every ? `a tick every ${cost.every} steps` : ''],
-    ['backend', hello?.backend ?? '–', ''],
+    ['backend', hello?.backend ?? '–', hello?.backendDescription ?? ''],
     [
       'self-probe',
       percent(ratio),

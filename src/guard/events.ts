@@ -77,6 +77,8 @@ export const helloSchema = z.object({
       `the guard speaks protocol ${JSON.stringify(input)}, here it is ${PROTOCOL}; install the same version of mergeguard on both sides`,
   }),
   backend: z.string(),
+  /** library or adapter of the backend, for people; absent where the hook does not know it */
+  backendDescription: z.string().optional(),
   references: z.array(z.object({ name: z.string(), limits: z.array(z.string()) })),
   methods: z.array(z.string()),
   fingerprint: z.string().nullable(),

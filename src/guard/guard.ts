@@ -38,6 +38,7 @@ export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: F
     version: VERSION,
     protocol: PROTOCOL,
     backend: setup.backend,
+    backendDescription: setup.backendDescription,
     references: setup.references,
     methods,
     fingerprint: fingerprint?.name ?? null,

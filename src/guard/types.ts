@@ -14,6 +14,8 @@ export interface Observation {
 export interface RunSetup {
   readonly run: string;
   readonly backend: string;
+  /** library or adapter of the backend, for people; defaults to unknown */
+  readonly backendDescription?: string;
   readonly references: HelloEvent['references'];
   readonly coverage: HelloEvent['coverage'];
   /** parts of the statistics that this run never has, and why; defaults to none */

@@ -8,7 +8,7 @@ import { alertSchema, endSchema, helloSchema, PROTOCOL, probeSchema, progressSch
  * Observations go as binary messages (wire.ts). The server answers with the run's events, and with `error` before it
  * closes the connection for a wrong message. Who steers a run by hand: `steer`, answered with `steered` or `error`.
  */
-const { run, backend, references, coverage } = helloSchema.shape;
+const { run, backend, backendDescription, references, coverage } = helloSchema.shape;
 const protocol = z.literal(PROTOCOL, {
   error: ({ input }) =>
     `this server speaks protocol ${PROTOCOL}, the other side ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
@@ -20,6 +20,7 @@ export const openSchema = z.strictObject({
   setup: z.strictObject({
     run: run.min(1),
     backend,
+    backendDescription,
     references,
     coverage,
     unmeasured: z.partialRecord(z.enum(PARTS), z.string()).optional(),

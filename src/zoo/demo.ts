@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { attach, coverageOf, layoutOf, sharedWeights, streamOf } from '../../hooks/tfjs/index.js';
+import { describeBackend } from '../backend/index.js';
 import { type Fingerprint, loadFingerprint } from '../fingerprint/index.js';
 import { createGuard, type Guard, type GuardConfig, type TickEvent } from '../guard/index.js';
 import { MERGE_METHODS } from '../merging/index.js';
@@ -95,6 +96,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
     {
       run,
       backend: tf.getBackend(),
+      backendDescription: describeBackend(),
       references: names.references.map((name) => ({ name, limits: [] })),
       coverage: coverageOf(layoutOf(weights)),
       ...stream,

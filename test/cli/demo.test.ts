@@ -65,7 +65,8 @@ describe('mergeguard demo', () => {
     expect(await closed).toEqual([0, null]);
 
     const events = out.lines.map((line) => eventSchema.parse(JSON.parse(line)));
-    expect(events[0]).toMatchObject({ event: 'hello', run: 'demo-bars-seed0', backend: 'wasm' });
+    const backend = { backend: 'wasm', backendDescription: expect.stringContaining('tfjs-backend-wasm') };
+    expect(events[0]).toMatchObject({ event: 'hello', run: 'demo-bars-seed0', ...backend });
     expect(new Set(events.map((event) => event.run))).toEqual(new Set(['demo-bars-seed0']));
     const names = events.map(({ event }) => event);
     expect(names.indexOf('progress')).toBeLessThan(names.indexOf('tick'));

@@ -185,7 +185,7 @@ describe('lines for a log', () => {
     const lines = new Map(events.map((event) => [event.event, eventLine(event)]));
     expect(lines.get('progress')).toBeNull();
     expect(lines.get('hello')).toBe(
-      'run      kannada-7 on wasm, references mnist, notmnist, omniglot-korean, omniglot-greek',
+      'run      kannada-7 on wasm (@tensorflow/tfjs-backend-wasm 4.22.0), references mnist, notmnist, omniglot-korean, omniglot-greek',
     );
     expect(lines.get('tick')).toMatch(
       /^tick {5}step 396 {2}mnist: weight_avg 86\.9 %, .* \| overhead 1\.6 %$/,

@@ -203,6 +203,7 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
       version: '0.1.0',
       protocol: 2,
       backend: 'wasm',
+      backendDescription: '@tensorflow/tfjs-backend-wasm 4.22.0',
       references: REFERENCES.map((name, r) => ({
         name,
         limits: r === 3 ? ['no calibration samples: can not be probed'] : [],

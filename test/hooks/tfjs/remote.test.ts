@@ -49,7 +49,8 @@ async function trained(guard: AttachOptions['guard'], config: AttachOptions['con
 describe('a guard in another process', () => {
   it('watches a run: hello, ticks with scores, end', async () => {
     const { log } = await trained(elsewhere, EVERY_STEP);
-    expect(log.events[0]).toMatchObject({ event: 'hello', backend: 'wasm', fingerprint: 'sample' });
+    const backend = { backend: 'wasm', backendDescription: expect.stringContaining('tfjs-backend-wasm') };
+    expect(log.events[0]).toMatchObject({ event: 'hello', ...backend, fingerprint: 'sample' });
     const last = log.of('tick').at(-1)!;
     expect(last.step).toBe(12);
     expect(last.selfProbe?.samples).toBe(32);
