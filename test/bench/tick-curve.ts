@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SharedTensor } from '../../hooks/tfjs/layout.js';
 import { DeviceStatistics } from '../../hooks/tfjs/statistics.js';
-import type { Reference, Subspace } from '../../src/reference/index.js';
-import { type HostTensor, Random } from '../../src/tensors/index.js';
+import { syntheticReferences } from './common/synthetic-reference.js';
 
 /** Transformers by width and depth: twelve times width squared parameters a block. */
 const MODELS = [
@@ -12,7 +11,6 @@ const MODELS = [
 ] as const;
 const POOLS = [1, 4, 16] as const;
 const K = 10;
-const SPECTRUM = 100;
 /** Ticks before the clock starts, and those that are timed. */
 const WARM_UP = 3;
 const TICKS = 7;
@@ -69,8 +67,11 @@ async function measure(shape: (typeof MODELS)[number], count: number): Promise<P
 }
 
 async function medianTick(tensors: readonly SharedTensor[], count: number): Promise<number> {
-  const pattern = referenceOf(tensors);
-  const references = Array.from({ length: count }, (_, r) => ({ ...pattern, name: `reference ${r}` }));
+  const references = syntheticReferences(tensors, count, '').map((reference) => ({
+    ...reference,
+    gradient: null,
+    gradientRecipe: null,
+  }));
   const statistics = new DeviceStatistics(tensors, references, {
     k: K,
     powerIterations: 1,
@@ -133,62 +134,6 @@ function move(tensors: readonly SharedTensor[]): void {
   for (const { variable } of tensors) {
     tf.tidy(() => variable.assign(tf.add(variable, tf.randomNormal(variable.shape, 0, 0.001))));
   }
-}
-
-/** Random, and of the right shapes: no decomposition, which for the largest model would take minutes. */
-function referenceOf(tensors: readonly SharedTensor[]): Reference {
-  const random = new Random('tick curve');
-  const tau = new Map<string, HostTensor>();
-  const subspaces = new Map<string, Subspace>();
-  const spectra = new Map<string, Float64Array>();
-  const bottoms = new Map<string, HostTensor>();
-  for (const { name, shape, variable } of tensors) {
-    tau.set(name, { shape, data: random.normals(variable.size, 0.001) });
-    if (shape.length === 2) {
-      const [left, right] = shape.map((length) => orthonormal(length, random));
-      subspaces.set(name, { k: K, left, right });
-      spectra.set(name, new Float64Array(SPECTRUM).fill(1));
-      bottoms.set(name, right);
-    }
-  }
-  return {
-    name: 'pattern',
-    baseHash: '0'.repeat(64),
-    tensors: tensors.map(({ name, shape }) => ({ name, shape: [...shape] })),
-    gradientRecipe: null,
-    accuracy: null,
-    loss: null,
-    tensorMap: {},
-    madeBy: {},
-    tau,
-    factors: new Map(),
-    norms: new Float64Array(tensors.length).fill(1),
-    subspaces,
-    spectra,
-    bottoms,
-    gradient: null,
-    head: null,
-    calibration: null,
-    inputGradient: null,
-  };
-}
-
-/** [length, K] orthonormal columns, by Gram and Schmidt. */
-function orthonormal(length: number, random: Random): HostTensor {
-  const columns: Float32Array[] = [];
-  for (let k = 0; k < K; k++) {
-    const column = random.normals(length);
-    for (const earlier of columns) {
-      const dot = column.reduce((sum, value, i) => sum + value * earlier[i], 0);
-      column.forEach((value, i) => {
-        column[i] = value - dot * earlier[i];
-      });
-    }
-    const norm = Math.hypot(...column);
-    columns.push(column.map((value) => value / norm));
-  }
-  const data = new Float32Array(length * K).map((_, i) => columns[i % K][Math.floor(i / K)]);
-  return { shape: [length, K], data };
 }
 
 function linearity(points: readonly Point[]): string[] {

@@ -1,0 +1,111 @@
+import type { BackendName } from '../../../src/backend/index.js';
+import { columnTables } from '../../../src/cli/columns.js';
+import { mean } from '../../../src/fingerprint/statistics.js';
+import { LEVEL, type Ratio, ratioOf } from './block-ratio.js';
+import type { Answer, Measured } from './measure-child.js';
+import { MODEL_NAMES, type ModelName } from './models.js';
+
+/** What issue 7 asks of the two. */
+const LARGEST_OVERHEAD = 0.02;
+const TENSORFLOW_OVER_WASM = 3;
+const WIDTH = 200;
+
+/** One line of the table. */
+export interface Row {
+  readonly backend: BackendName;
+  readonly model: ModelName;
+  readonly answer: Answer;
+}
+
+/** @param left backends that were not asked for */
+export function tableLines(rows: readonly Row[], left: readonly BackendName[]): string[] {
+  const titles = [
+    'parameters',
+    'plain ms',
+    'guarded ms',
+    'ratio',
+    `${100 * LEVEL} % of pairs`,
+    'of CPU time',
+    'pairs x steps',
+    'ticks',
+    'folds',
+    'own account',
+    'set-up s',
+  ];
+  const lines: string[] = [];
+  const cells = rows.flatMap(({ backend, model, answer }) =>
+    'measured' in answer ? [{ head: `${backend} ${model}`, cells: cellsOf(answer.measured) }] : [],
+  );
+  if (cells.length > 0) {
+    lines.push(...columnTables('backend, model', titles, cells, WIDTH), '');
+  }
+  const devices = new Map(
+    rows.flatMap(({ backend, answer }) =>
+      'measured' in answer ? [[backend, answer.measured.device] as const] : [],
+    ),
+  );
+  lines.push(...[...devices].map(([backend, device]) => `${backend}: ${device}`));
+  for (const { backend, model, answer } of rows) {
+    if ('problem' in answer) {
+      lines.push(`not measured: ${model} on ${backend}: ${answer.problem.replaceAll(/\s*\n\s*/g, ' ')}`);
+    }
+  }
+  lines.push(...left.map((backend) => `not measured: ${backend}: --backends did not name it`));
+  return lines;
+}
+
+function cellsOf(measured: Measured): string[] {
+  const { plain, guarded, stepsPerBlock } = measured;
+  const wall = ratioOf(plain.wall, guarded.wall);
+  return [
+    `${(measured.parameters / 1e6).toFixed(2)} M`,
+    (mean(plain.wall) / stepsPerBlock).toFixed(2),
+    (mean(guarded.wall) / stepsPerBlock).toFixed(2),
+    wall.value.toFixed(4),
+    intervalText(wall),
+    ratioOf(plain.cpu, guarded.cpu).value.toFixed(4),
+    `${plain.wall.length} x ${stepsPerBlock}`,
+    String(measured.ticks),
+    String(measured.folds),
+    measured.overhead === null ? '–' : `${(100 * measured.overhead).toFixed(2)} %`,
+    measured.setupSeconds.toFixed(1),
+  ];
+}
+
+function intervalText({ interval }: Ratio): string {
+  return interval === null ? '–' : interval.map((value) => value.toFixed(4)).join('–');
+}
+
+/** What is to be reached, and whether it is, of what was measured. */
+export function verdictLines(rows: readonly Row[]): string[] {
+  const lines: string[] = [];
+  for (const { backend, model, answer } of rows) {
+    if (backend === 'tensorflow' && 'measured' in answer) {
+      const { plain, guarded } = answer.measured;
+      const ratio = ratioOf(plain.wall, guarded.wall);
+      const over = 100 * (ratio.value - 1);
+      const reached = ratio.value <= 1 + LARGEST_OVERHEAD ? 'reached' : 'not reached';
+      lines.push(
+        `guard overhead on tensorflow, ${model}: ${over.toFixed(2)} % (at most ${100 * LARGEST_OVERHEAD} %): ${reached}`,
+      );
+    }
+  }
+  for (const model of MODEL_NAMES) {
+    const [tensorflow, wasm] = (['tensorflow', 'wasm'] as const).map((name) => {
+      const row = rows.find((each) => each.backend === name && each.model === model);
+      return row && 'measured' in row.answer ? row.answer.measured : null;
+    });
+    if (tensorflow && wasm) {
+      const faster = plainMs(wasm) / plainMs(tensorflow);
+      const reached = faster >= TENSORFLOW_OVER_WASM ? 'reached' : 'not reached';
+      lines.push(
+        `tensorflow over wasm, the same plain step, ${model}: ${faster.toFixed(2)} times as fast (at least ${TENSORFLOW_OVER_WASM}): ${reached}`,
+      );
+    }
+  }
+  return lines;
+}
+
+function plainMs({ plain, stepsPerBlock }: Measured): number {
+  return mean(plain.wall) / stepsPerBlock;
+}
