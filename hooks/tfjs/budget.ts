@@ -23,13 +23,18 @@ const PAUSE = 4;
 /**
  * Keeps the guard's cost under a share of the plain step time. Every step pays `overhead` of a step's time into
  * an account per activity; an activity may run when its account covers what it last cost, so cost above the
- * expected is paid back by waiting. The first run of each is measured before training and is free.
+ * expected is paid back by waiting. The first run of each is measured before training and is free. On a device that computes
+ * beside the thread a run is charged at least what it took then, since the time that the thread takes to hand it over says little.
  */
 export class Budget {
   readonly #overhead: number;
   readonly #shares: Record<Activity, number>;
   readonly #balance: Record<Activity, number> = byActivity(() => 0);
   readonly #cost: Record<Activity, number | null> = byActivity(() => null);
+  /** what a run is charged at least */
+  readonly #least: Record<Activity, number> = byActivity(() => 0);
+  /** null: the thread computes itself */
+  #answerMs: number | null = null;
   #stepMs: number | null = null;
   #wasLong = false;
   #plainTotal = 0;
@@ -43,9 +48,17 @@ export class Budget {
     this.#shares = byActivity((activity) => (active.includes(activity) ? SHARES[activity] / sum : 0));
   }
 
-  /** What an activity costs, measured outside of training. */
+  /** The device computes beside the thread, and answers after this long where it has nothing to do. To be said before any `expect`. */
+  beside(answerMs: number): void {
+    this.#answerMs = answerMs;
+  }
+
+  /** What an activity costs, measured outside of training, where the device was waited for. */
   expect(activity: Activity, ms: number): void {
-    this.#cost[activity] = ms;
+    // Training does not wait for the answer: that is no cost of it.
+    const cost = Math.max(0, ms - (this.#answerMs ?? 0));
+    this.#cost[activity] = cost;
+    this.#least[activity] = this.#answerMs === null ? 0 : cost;
   }
 
   /** A training step took this long without the guard. A single long one is a pause, and counts as usual. */
@@ -69,7 +82,9 @@ export class Budget {
     return cost !== null && this.#shares[activity] > 0 && this.#balance[activity] >= cost;
   }
 
-  spend(activity: Activity, ms: number): void {
+  /** @param threadMs what it took of the training's thread */
+  spend(activity: Activity, threadMs: number): void {
+    const ms = Math.max(threadMs, this.#least[activity]);
     const cost = this.#cost[activity];
     this.#cost[activity] = cost === null ? ms : cost + NEWEST * (ms - cost);
     this.#balance[activity] -= ms;

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Subscription } from 'rxjs';
+import { answerMs, isAsynchronous } from '../../src/backend/index.js';
 import type { Guard, GuardConfig } from '../../src/guard/index.js';
 import type { LossGradients } from '../../src/steering/index.js';
 import { type Activity, Budget } from './budget.js';
@@ -123,14 +124,10 @@ export class Tap {
 
   /** Measures what everything costs here, before training starts, and wraps the optimiser. */
   async start(): Promise<void> {
-    const { gradients } = this.#parts.instruments.statistics;
-    if (gradients) {
-      gradients.rehearse();
-      this.#budget.expect(
-        'fold',
-        timed(() => gradients.rehearse()),
-      );
+    if (isAsynchronous()) {
+      this.#budget.beside(await answerMs());
     }
+    await this.#folding.rehearse();
     await this.#ticker.rehearse();
     await this.#slow.rehearse();
     this.#unwrap = wrapOptimizer(this.#parts.optimizer, {

@@ -1,4 +1,5 @@
 export { type DeviceError, type DeviceErrorListener, onDeviceError } from './device-errors.js';
+export { answerMs, deviceDone, isAsynchronous } from './device-wait.js';
 export {
   BACKEND_NAMES,
   type BackendChoice,

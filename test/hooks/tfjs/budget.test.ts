@@ -126,6 +126,36 @@ describe('the overhead budget', () => {
     expect(total).toBeLessThanOrEqual(0.02 + 150 / (20_000 * 50));
   });
 
+  it('on a device beside the thread what rehearsals took is charged, however soon the thread is done', () => {
+    // A tick takes the device 5 ms and the thread half a millisecond to hand it over; an answer takes 2 ms.
+    const answerMs = 2;
+    const budget = new Budget(0.02, ['tick']);
+    budget.beside(answerMs);
+    budget.expect('tick', 5 + answerMs);
+    let device = 0;
+    for (let step = 0; step < 20_000; step++) {
+      budget.step(50);
+      if (budget.affords('tick')) {
+        budget.spend('tick', 0.5);
+        device += 5;
+      }
+    }
+    expect(device / (20_000 * 50)).toBeLessThanOrEqual(0.02);
+    expect(device / (20_000 * 50)).toBeGreaterThan(0.019);
+    expect(budget.overhead).toBeCloseTo(device / (20_000 * 50), 10);
+    expect(budget.cost('tick')).toBeCloseTo(5, 10);
+  });
+
+  it('beside the thread a run that takes the thread longer than the device is charged by the thread', () => {
+    const budget = new Budget(0.02, ['fold']);
+    budget.beside(2);
+    // Done before the quickest answer: nothing is left for the device.
+    budget.expect('fold', 1);
+    budget.step(100);
+    budget.spend('fold', 1.5);
+    expect(budget.overhead).toBeCloseTo(0.015, 10);
+  });
+
   it('nobody saves up for a burst', () => {
     const budget = new Budget(0.1, ['tick']);
     budget.expect('tick', 5);
