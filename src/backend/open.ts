@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { listProblems, MergeguardError } from '../tensors/errors.js';
 import { correctPoolGradients } from './pool-gradients.js';
+import { openTensorflow, TENSORFLOW_ADVICE } from './tensorflow/open.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 
 export const BACKEND_NAMES = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
@@ -34,8 +35,7 @@ interface Opener {
 const OPENERS: Record<BackendName, Opener> = {
   tensorflow: {
     open: openTensorflow,
-    advice:
-      'install @tensorflow/tfjs-node-gpu (CUDA) or @tensorflow/tfjs-node (CPU) beside mergeguard; its install downloads libtensorflow',
+    advice: TENSORFLOW_ADVICE,
   },
   webgpu: {
     open: openWebgpu,
@@ -113,23 +113,6 @@ async function withoutNewListeners<Result>(load: () => Promise<Result>): Promise
       }
     });
   }
-}
-
-async function openTensorflow(): Promise<{ description: string }> {
-  // tfjs-node 4.22 calls util.isNullOrUndefined, which Node 23 removed.
-  const { default: util } = await import('node:util');
-  const legacy = util as unknown as Record<string, unknown>;
-  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  const problems: string[] = [];
-  for (const specifier of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
-    try {
-      const loaded = (await import(specifier)) as { version?: Record<string, string> };
-      return { description: `${specifier} ${loaded.version?.['tfjs-node'] ?? ''}`.trim() };
-    } catch (error) {
-      problems.push(firstLine(error));
-    }
-  }
-  throw new Error(problems.join('; '));
 }
 
 async function openWebgpu(options: OpenOptions): Promise<{ description: string }> {

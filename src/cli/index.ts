@@ -102,6 +102,13 @@ const cli = yargs(hideBin(process.argv))
   )
   .command(
     lazy(
+      'backend',
+      'Install or remove a backend that npm does not bring: tensorflow',
+      async () => (await import('./backend.js')).backendCommand,
+    ),
+  )
+  .command(
+    lazy(
       'doctor',
       'Say which backends open here, why the others do not, and what to install',
       async () => (await import('./doctor.js')).doctorCommand,

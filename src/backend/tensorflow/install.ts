@@ -1,0 +1,225 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { listProblems, MergeguardError, messageOf } from '../../tensors/errors.js';
+import { build, type Compiler, findCompiler } from './compiler.js';
+import { type CudaPart, findCuda } from './cuda.js';
+import { findLibrary } from './library.js';
+import { BINDING, backendFolder, type Installed, LIBRARIES, MANIFEST, NVIDIA } from './place.js';
+import { placeSources, SOURCES } from './sources.js';
+import type { TriedOut } from './try-out.js';
+import { unpackWheel } from './wheel.js';
+
+export interface InstallOptions {
+  /** a libtensorflow that is used where it lies: the folder of an unpacked one, or of a Python installation's */
+  readonly libtensorflow?: string;
+  /** or a .whl file, whose libraries are unpacked */
+  readonly wheel?: string;
+  /** a folder that holds `nvidia`, NVIDIA's pip packages, for the libraries of a wheel */
+  readonly cuda?: string;
+  /** hears of each step */
+  readonly onStep?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface InstallReport extends Installed {
+  readonly folder: string;
+  /** what it will look for to use a GPU; empty for a library without CUDA */
+  readonly cuda: readonly CudaPart[];
+  /** TensorFlow's own warnings as it was tried out */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Builds tfjs-node's binding against a libtensorflow and tries it out, all in a folder beside the backend's, which it then replaces at once:
+ * what fails leaves everything as it was.
+ *
+ * @throws MergeguardError with all that is missing, or what went wrong
+ */
+export async function installTensorflow(options: InstallOptions): Promise<InstallReport> {
+  const { wheel, signal, onStep = () => undefined } = options;
+  const compiler = await checkFirst(options);
+  const target = backendFolder();
+  const folder = await newFolder(target);
+  try {
+    if (wheel !== undefined) {
+      onStep(`unpacking the libraries of ${wheel}`);
+      await unpackWheel(resolve(wheel), folder, signal);
+      if (options.cuda !== undefined) {
+        await symlink(join(resolve(options.cuda), NVIDIA), join(folder, NVIDIA));
+      }
+    }
+    const from = resolve(wheel ?? (options.libtensorflow as string));
+    const library = await findLibrary(wheel === undefined ? from : join(folder, LIBRARIES));
+    const cuda = await findCuda(
+      library,
+      library.folder,
+      await readMetadata(wheel === undefined ? dirname(from) : folder),
+    );
+    onStep('placing the sources of tfjs-node');
+    await placeSources(folder, signal);
+    onStep(`compiling the binding with ${compiler.version}`);
+    const searchPath = wheel === undefined ? library.folder : `$ORIGIN/${LIBRARIES}`;
+    await build(
+      compiler,
+      join(folder, SOURCES, 'binding'),
+      library,
+      searchPath,
+      join(folder, BINDING),
+      signal,
+    );
+    onStep('trying it out');
+    const { triedOut, warnings } = await tryOut(folder, signal);
+    const installed: Installed = { ...triedOut, from };
+    await writeFile(join(folder, MANIFEST), `${JSON.stringify(installed)}\n`);
+    await replace(target, folder);
+    return { ...installed, folder: target, cuda, warnings };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Removes what was installed. False where there was nothing. */
+export async function uninstallTensorflow(): Promise<boolean> {
+  const folder = backendFolder();
+  if (!existsSync(folder)) {
+    return false;
+  }
+  await removeAtOnce(folder);
+  return true;
+}
+
+/** What can be known before anything is unpacked or fetched, all of it at once. */
+async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promise<Compiler> {
+  const problems: string[] = [];
+  const check = async <Result>(work: Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await work;
+    } catch (error) {
+      problems.push(...messageOf(error).split('\n'));
+      return undefined;
+    }
+  };
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    problems.push(
+      `this is ${process.platform} on ${process.arch}; TensorFlow's wheels hold libraries to link to for Linux on x64 and arm64. ` +
+        'On others, `npm install @tensorflow/tfjs-node@4.22.0` downloads one for the CPU where there is one',
+    );
+  }
+  const compiler = await check(findCompiler());
+  if (libtensorflow !== undefined) {
+    await check(findLibrary(libtensorflow));
+  }
+  if (wheel !== undefined) {
+    await check(checkWheel(wheel));
+  }
+  if (cuda !== undefined && !existsSync(join(cuda, NVIDIA))) {
+    problems.push(
+      `${cuda} holds no folder ${NVIDIA}: give the site-packages that NVIDIA's pip packages are installed in`,
+    );
+  }
+  if (compiler === undefined || problems.length > 0) {
+    throw new MergeguardError(listProblems('the tensorflow backend can not be installed:', problems));
+  }
+  return compiler;
+}
+
+async function checkWheel(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile()) {
+    throw new MergeguardError(`${path} is ${found === null ? 'not there' : 'no file'}; give a .whl file`);
+  }
+}
+
+/** A folder of its own beside the target, on its file system: it can take the target's place by its name alone. */
+async function newFolder(target: string): Promise<string> {
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    return await mkdtemp(`${target}-`);
+  } catch (error) {
+    throw new MergeguardError(
+      `${target} can not be made: ${messageOf(error)}; it lies where mergeguard is installed`,
+    );
+  }
+}
+
+/** What the wheel requires, in the words of its METADATA; empty where a folder holds none of TensorFlow's. */
+async function readMetadata(folder: string): Promise<string> {
+  const names = await readdir(folder);
+  const info = names.find((name) => /^tensorflow(_cpu)?-[^-]*\.dist-info$/.test(name));
+  return info === undefined ? '' : readFile(join(folder, info, 'METADATA'), 'utf8');
+}
+
+/** In a process of its own: a library that does not fit may end it. */
+async function tryOut(
+  folder: string,
+  signal?: AbortSignal,
+): Promise<{ triedOut: TriedOut; warnings: string[] }> {
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const program = fileURLToPath(new URL(`./try-out${ending}`, import.meta.url));
+  try {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [...process.execArgv, program, folder],
+      { signal, env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '0' } },
+    );
+    const triedOut = JSON.parse(stdout) as TriedOut;
+    checkVersion(triedOut.version);
+    return {
+      triedOut,
+      warnings: stderr
+        .split('\n')
+        .filter((line) => /^(\S+ \S+ )?[WE]\d* /.test(line) || /could not load dynamic/i.test(line)),
+    };
+  } catch (error) {
+    if (error instanceof MergeguardError || signal?.aborted) {
+      throw error;
+    }
+    const { stderr = '', signal: killedBy } = error as { stderr?: string; signal?: string };
+    const said = stderr.split('\n').filter((line) => /error|cannot|undefined/i.test(line));
+    throw new MergeguardError(
+      listProblems(
+        `the binding was built, but does not run${killedBy ? ` (${killedBy})` : ''}; nothing was installed:`,
+        said.length > 0 ? said.slice(0, 4) : [messageOf(error)],
+      ),
+    );
+  }
+}
+
+/** The C API that the binding calls is in libtensorflow since 2.9, and stays as it is up to 3. */
+function checkVersion(version: string): void {
+  const [major, minor] = version.split('.').map(Number);
+  if (major !== 2 || minor < 9) {
+    throw new MergeguardError(
+      `this is libtensorflow ${version}; the binding of tfjs-node 4.22 wants 2.9 or a later 2`,
+    );
+  }
+}
+
+async function replace(target: string, by: string): Promise<void> {
+  const old = existsSync(target) ? `${by}-old` : null;
+  if (old !== null) {
+    await rename(target, old);
+  }
+  try {
+    await rename(by, target);
+  } catch (error) {
+    if (old !== null) {
+      await rename(old, target);
+    }
+    throw error;
+  }
+  if (old !== null) {
+    await rm(old, { recursive: true });
+  }
+}
+
+/** A folder half removed is no backend: it loses its name first. */
+async function removeAtOnce(folder: string): Promise<void> {
+  const doomed = `${folder}-removed-${process.pid}`;
+  await rename(folder, doomed);
+  await rm(doomed, { recursive: true });
+}

@@ -1,0 +1,70 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import yauzl from 'yauzl';
+import { MergeguardError, messageOf } from '../../tensors/errors.js';
+
+/** Of a wheel: the libraries, the headers of the C API with what these include, what it requires. */
+const WANTED =
+  /^tensorflow\/(libtensorflow[^/]*|include\/(tensorflow\/c|tensorflow\/core\/platform|tsl|xla\/tsl)\/.*\.h)$|^[^/]*\.dist-info\/METADATA$/;
+const LIBRARY = /^tensorflow\/libtensorflow[^/]*\.so[.0-9]*$/;
+
+/**
+ * Unpacks what the binding needs of a tensorflow wheel. A wheel is a zip file; entries of a gigabyte are streamed.
+ *
+ * @param into a folder; gets `tensorflow/` and the wheel's `.dist-info/METADATA`
+ * @throws MergeguardError where it is no wheel of TensorFlow for Linux, or there is no room for it
+ */
+export async function unpackWheel(path: string, into: string, signal?: AbortSignal): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile()) {
+    throw new MergeguardError(`${path} is ${found === null ? 'not there' : 'no file'}; give a .whl file`);
+  }
+  try {
+    const zip = await yauzl.openPromise(path, { autoClose: false });
+    try {
+      const entries: yauzl.Entry[] = [];
+      for await (const entry of zip.eachEntry()) {
+        if (WANTED.test(entry.fileName)) {
+          entries.push(entry);
+        }
+      }
+      await checkEntries(path, into, entries);
+      for (const entry of entries) {
+        // yauzl refuses names that lead out of the folder
+        const target = join(into, entry.fileName);
+        await mkdir(dirname(target), { recursive: true });
+        await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target), { signal });
+      }
+    } finally {
+      zip.close();
+    }
+  } catch (error) {
+    if (error instanceof MergeguardError || signal?.aborted) {
+      throw error;
+    }
+    throw new MergeguardError(`${path} can not be unpacked: ${messageOf(error)}; download the wheel again`);
+  }
+}
+
+async function checkEntries(path: string, into: string, entries: readonly yauzl.Entry[]): Promise<void> {
+  if (!entries.some(({ fileName }) => LIBRARY.test(fileName))) {
+    throw new MergeguardError(
+      `${basename(path)} holds no tensorflow/libtensorflow*.so: take a wheel of tensorflow or tensorflow-cpu, 2.15 or later, for Linux ` +
+        `(\`pip download --no-deps tensorflow-cpu\`)`,
+    );
+  }
+  const needed = entries.reduce((sum, { uncompressedSize }) => sum + uncompressedSize, 0);
+  const { bavail, bsize } = await statfs(into);
+  if (needed > bavail * bsize) {
+    throw new MergeguardError(
+      `${into} has room for ${gigabytes(bavail * bsize)}, the libraries of ${basename(path)} take ${gigabytes(needed)}: ` +
+        'make room, or unpack the wheel elsewhere and give that folder with --libtensorflow',
+    );
+  }
+}
+
+function gigabytes(count: number): string {
+  return `${(count / 1e9).toFixed(2)} GB`;
+}
