@@ -97,9 +97,6 @@ export interface Attached {
   detach(status?: EndEvent['status'], summary?: Summary | (() => Promise<Summary>)): Promise<void>;
 }
 
-const ON_HOST =
-  'the backend has no room for it: it lies in main memory and is copied for every tick, which makes ticks slower';
-
 /** By optimiser: the guard at it, also while it is still being attached. */
 const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
 
@@ -157,12 +154,12 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
       run,
       backend: tf.getBackend(),
       backendDescription: describeBackend(),
-      references: references.map((reference) => ({
+      references: references.map((reference, r) => ({
         name: reference.name,
         limits: [
           ...referenceLimits(reference),
           ...subspaceLimits(reference, layout, config.tap.k),
-          ...(instruments.statistics.onHost.includes(reference.name) ? [ON_HOST] : []),
+          ...instruments.placeLimits[r],
           ...listOf(instruments.measurements.merge?.limits.get(reference.name)),
         ],
       })),

@@ -7,6 +7,7 @@ import { MergeguardError, type NamedTensors } from '../../src/tensors/index.js';
 import type { Calibration, CalibrationBatch } from './calibration.js';
 import { isWatched, type Layout, type LiveWeights, nonTrainable, variablesOf } from './layout.js';
 import { openCalibration } from './open-calibration.js';
+import { memoryBudget, placeLimits } from './reference-memory/index.js';
 import { SelfProber } from './self-probe.js';
 import { closeMeasurements, type SlowMeasurements } from './slow-lane.js';
 import { openMeasurements } from './slow-measurements.js';
@@ -36,6 +37,8 @@ export interface Instruments {
   readonly steering: LiveContext;
   readonly nonTrainable: readonly tf.Variable[];
   readonly statistics: DeviceStatistics;
+  /** [R] see placeLimits */
+  readonly placeLimits: readonly (readonly string[])[];
   readonly prober: SelfProber | null;
   readonly measurements: SlowMeasurements;
   /** null without a calibration batch, and where nothing is measured on it */
@@ -62,6 +65,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       },
     });
     const samples = Math.min(config.functional.samples, calibration?.samples ?? 0);
+    const budget = await memoryBudget(config.tap.deviceMemory);
     const isAveraged = stream.gradientKind === 'ema';
     const statistics = new DeviceStatistics(watched, references, {
       k: config.tap.k,
@@ -71,6 +75,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       recipe: recipeOf(stream.gradientKind, config.gradient, samples),
       unmeasured: stream.unmeasured,
       base: sources.hasMoved ? base : undefined,
+      referenceBytes: budget.bytes,
     });
     opened.push(statistics);
     const tensors = watched.map(({ name, permutation, factors }, t): SteeredTensor => {
@@ -105,6 +110,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       steering,
       nonTrainable: others,
       statistics,
+      placeLimits: placeLimits(statistics.store, budget),
       prober,
       measurements,
       async close() {

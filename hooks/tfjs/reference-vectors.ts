@@ -1,55 +1,76 @@
 import * as tf from '@tensorflow/tfjs';
+import type { FlatLayout } from './flat-layout.js';
 
 /**
- * Bytes that references may take of a backend's memory. The wasm heap ends at 2 GiB and takes the process with it: a
- * quarter of that. Others say themselves when they are full.
+ * One number a watched parameter, of one reference, in the chunks of a FlatLayout. In main memory at first, and copied to the
+ * device for whoever asks; from `load` to `unload` on the device.
  */
-const MEMORY: Readonly<Record<string, number>> = { wasm: 2 ** 29 };
-
-/** How much of the backend's memory references have taken, and may. */
-export class ReferenceMemory {
-  #left: number;
-
-  /** `bytes` defaults to what the active backend has for it */
-  constructor(bytes = MEMORY[tf.getBackend()] ?? Number.POSITIVE_INFINITY) {
-    this.#left = bytes;
-  }
-
-  /** Whether this many bytes more still fit; if so, they are taken. */
-  take(bytes: number): boolean {
-    const fits = bytes <= this.#left;
-    this.#left -= fits ? bytes : 0;
-    return fits;
-  }
-}
-
-/** One number a watched parameter, of one reference, in the chunks of a FlatLayout. */
 export class ReferenceVectors {
-  readonly #chunks: readonly (tf.Tensor1D | Float32Array)[];
-  /** kept in main memory, for want of room in the backend's, and copied over whenever they are asked for */
-  readonly isOnHost: boolean;
+  readonly #layout: FlatLayout;
+  readonly #part: (tensor: number) => Float32Array | null;
+  /** by chunk, made when first asked for; empty while on the device */
+  #host: Float32Array[] = [];
+  /** by chunk; null while in main memory */
+  #device: readonly tf.Tensor1D[] | null = null;
 
-  constructor(chunks: readonly Float32Array[], memory: ReferenceMemory) {
-    const bytes = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    this.isOnHost = !memory.take(bytes);
-    this.#chunks = this.isOnHost ? chunks : chunks.map((values) => tf.keep(tf.tensor1d(values)));
+  /** `part`: values of a tensor in its variable's layout, each time they are asked for; null: it has none, all are NaN */
+  constructor(layout: FlatLayout, part: (tensor: number) => Float32Array | null) {
+    this.#layout = layout;
+    this.#part = part;
+  }
+
+  /** of all chunks */
+  get bytes(): number {
+    return this.#layout.chunks.reduce((sum, { length }) => sum + length * Float32Array.BYTES_PER_ELEMENT, 0);
+  }
+
+  get isOnDevice(): boolean {
+    return this.#device !== null;
+  }
+
+  /** Copies it to the device, to stay there. @throws what the backend throws, and then nothing of it stays */
+  load(): void {
+    if (this.#device !== null) {
+      return;
+    }
+    const chunks: tf.Tensor1D[] = [];
+    try {
+      for (const c of this.#layout.chunks.keys()) {
+        chunks.push(tf.keep(tf.tensor1d(this.#values(c))));
+      }
+    } catch (error) {
+      tf.dispose(chunks);
+      throw error;
+    }
+    this.#device = chunks;
+    this.#host = [];
+  }
+
+  /** Gives the device's memory back. */
+  unload(): void {
+    tf.dispose([...(this.#device ?? [])]);
+    this.#device = null;
+  }
+
+  #values(c: number): Float32Array {
+    this.#host[c] ??= this.#layout.flatten(this.#layout.chunks[c], this.#part);
+    return this.#host[c];
   }
 
   /** Chunk c. Call it inside tf.tidy. */
   chunk(c: number): tf.Tensor1D {
-    const found = this.#chunks[c];
-    return found instanceof Float32Array ? tf.tensor1d(found) : found;
+    return this.#device?.[c] ?? tf.tensor1d(this.#values(c));
   }
 
   /** `size` numbers of chunk c from `offset` on. Call it inside tf.tidy. */
   slice(c: number, offset: number, size: number): tf.Tensor1D {
-    const found = this.#chunks[c];
-    return found instanceof Float32Array
-      ? tf.tensor1d(found.subarray(offset, offset + size))
-      : tf.slice(found, offset, size);
+    return this.#device === null
+      ? tf.tensor1d(this.#values(c).subarray(offset, offset + size))
+      : tf.slice(this.#device[c], offset, size);
   }
 
   dispose(): void {
-    tf.dispose(this.#chunks.filter((chunk) => !(chunk instanceof Float32Array)) as tf.Tensor1D[]);
+    this.unload();
+    this.#host = [];
   }
 }

@@ -9,14 +9,14 @@ import {
   SIDE_WIDTH,
 } from '../../src/metrics/index.js';
 import type { Reference } from '../../src/reference/index.js';
-import { tauOf } from '../../src/reference/index.js';
 import type { NamedTensors } from '../../src/tensors/index.js';
 import { FlatLayout } from './flat-layout.js';
 import { GradientAverage } from './gradient-average.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { type LiveTau, liveTau } from './live-tau.js';
+import { Comparisons, ReferenceStore } from './reference-memory/index.js';
 import { referenceAbsences, referenceSides } from './reference-sides.js';
-import { ReferenceMemory, ReferenceVectors } from './reference-vectors.js';
+import type { ReferenceVectors } from './reference-vectors.js';
 import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
 import {
   LIVE_ROW,
@@ -55,16 +55,18 @@ export class DeviceStatistics {
   /** null where gradients are never measured */
   readonly gradients: GradientAverage | null;
   readonly layout: FlatLayout;
+  readonly store: ReferenceStore;
   /** live task vectors, by tensor */
   readonly taus: readonly LiveTau[];
   readonly #references: readonly Reference[];
   readonly #recipe: GradientRecipe;
   readonly #unmeasured: PairStatistics['absent'];
-  readonly #referenceTaus: readonly ReferenceVectors[];
-  readonly #referenceGradients: readonly (ReferenceVectors | null)[];
   /** [R, T, 5] of SIDE: the same in every tick */
   readonly #referenceSides: Float32Array;
   readonly #sums: TickSums;
+  readonly #comparisons: Comparisons;
+  /** what the tick that waits to be read has compared, see ReferenceStore */
+  #compared: readonly (readonly number[])[] = [];
   /** by tensor, in their order */
   readonly #trackers: ReadonlyMap<number, SubspaceTracker>;
   /** as of the last reading */
@@ -85,7 +87,7 @@ export class DeviceStatistics {
       unmeasured: PairStatistics['absent'];
       /** by canonical name; defaults to the variables' present values */
       base?: NamedTensors;
-      /** device memory that references may take; defaults to what the backend has for it */
+      /** bytes of device memory that task vectors and gradients of references may take; defaults to what they need */
       referenceBytes?: number;
       /** see FlatLayout */
       chunk?: number;
@@ -107,54 +109,29 @@ export class DeviceStatistics {
         value ? tf.tensor(inVariableLayout(tensor, value), variable.shape) : variable.clone(),
       );
     });
-    const memory = new ReferenceMemory(options.referenceBytes);
-    this.#referenceTaus = references.map((reference) =>
-      this.#vectors(memory, (tensor) => tauOf(reference, tensor)),
-    );
-    this.#referenceGradients = references.map(({ gradient }) =>
-      gradient && this.gradients
-        ? this.#vectors(memory, (tensor) => gradient.get(tensor.name) ?? null)
-        : null,
-    );
+    this.store = new ReferenceStore(this.layout, references, {
+      budget: options.referenceBytes ?? Number.POSITIVE_INFINITY,
+      hasGradients: this.gradients !== null,
+    });
+    this.#comparisons = new Comparisons(references.length, tensors.length);
     this.#referenceSides = referenceSides(tensors, references);
     this.#sums = tickSums({
       layout: this.layout,
       taus: this.taus,
       gradients: this.gradients,
-      references: this.#referenceTaus.map((tau, r) => ({ tau, gradient: this.#referenceGradients[r] })),
+      references: this.store.parts,
     });
     this.#trackers = makeTrackers(tensors, references, options);
   }
 
-  #vectors(
-    memory: ReferenceMemory,
-    part: (tensor: SharedTensor) => { shape: readonly number[]; data: Float32Array } | null,
-  ): ReferenceVectors {
-    const chunks = this.layout.chunks.map((chunk) =>
-      this.layout.flatten(chunk, (t) => {
-        const tensor = this.layout.tensors[t];
-        const value = part(tensor);
-        return value && inVariableLayout(tensor, value);
-      }),
-    );
-    return new ReferenceVectors(chunks, memory);
-  }
-
-  /** Names of the references that are copied to the device for every tick, since it has no room for them. */
-  get onHost(): string[] {
-    return this.#references
-      .filter((_, r) => this.#referenceTaus[r].isOnHost || this.#referenceGradients[r]?.isOnHost)
-      .map(({ name }) => name);
-  }
-
   /** A reference's task vector of a tensor, in the live variable's layout. Call it inside tf.tidy. */
   referenceTau(reference: number, name: string): tf.Tensor {
-    return this.#partOf(this.#referenceTaus[reference], name);
+    return this.#partOf(this.store.parts[reference].tau, name);
   }
 
   /** The same of its gradient; null where gradients are not measured. */
   referenceGradient(reference: number, name: string): tf.Tensor | null {
-    const gradients = this.#referenceGradients[reference];
+    const { gradient: gradients } = this.store.parts[reference];
     return gradients && this.#partOf(gradients, name);
   }
 
@@ -165,68 +142,69 @@ export class DeviceStatistics {
   }
 
   /**
-   * Packs a tick into one vector, kept; `read` takes its values. `extra` is a small vector of the caller's that
-   * travels along.
+   * Packs a tick into one vector, kept; `read` takes its values, and those of one tick before the next is packed. `extra` is a small
+   * vector of the caller's that travels along. With `isWhole` every reference is compared, also those whose turn it is not.
+   * @throws what the backend throws, and then nothing is kept
    */
-  measure(extra: tf.Tensor1D): tf.Tensor1D {
-    return tf.tidy(() => {
+  measure(extra: tf.Tensor1D, isWhole = false): tf.Tensor1D {
+    const compared = this.store.take(isWhole);
+    const packed = tf.tidy(() => {
       // Nothing folded.
       const counters = this.gradients?.counters() ?? tf.tensor1d([1, 0, 0]);
       const sums: tf.Tensor1D[] = [];
       const subspaces: tf.Tensor1D[] = [];
       for (const c of this.layout.chunks.keys()) {
         // A chunk's temporaries are as large as itself, several for each reference: given back before the next.
-        const measured = tf.tidy(() => this.#measureChunk(c));
-        sums.push(measured.sums);
+        const measured = tf.tidy(() => this.#measureChunk(c, compared));
+        sums.push(...measured.sums);
         subspaces.push(...measured.subspaces);
       }
       return tf.keep(tf.concat([counters, ...sums, ...subspaces, extra]));
     });
+    this.#compared = compared;
+    return packed;
   }
 
-  #measureChunk(c: number): { sums: tf.Tensor1D; subspaces: tf.Tensor1D[] } {
-    const taus = new Map<number, tf.Tensor>();
-    const dense = (t: number) => {
-      const tau = taus.get(t) ?? this.taus[t].dense();
-      taus.set(t, tau);
-      return tau;
-    };
-    const watched = this.#references.map((_, r) => r);
+  #measureChunk(
+    c: number,
+    compared: readonly (readonly number[])[],
+  ): { sums: tf.Tensor1D[]; subspaces: tf.Tensor1D[] } {
     // Before anything takes temporaries of its own: what is made inside of a tidy ends with it.
     const tracked = this.layout.chunks[c].tensors.filter((t) => this.#trackers.has(t));
-    const matrices = new Map(tracked.map((t) => [t, this.taus[t].matrix(dense(t))]));
-    const sums = this.#sums.measure(c, dense, watched);
-    const subspaces = tracked.flatMap((t) => this.#trackers.get(t)!.measure(matrices.get(t)!));
+    const taus = new Map(tracked.map((t) => [t, this.taus[t].dense()]));
+    const sums = compared.map((watched) => this.#measureSums(c, taus, watched));
+    const subspaces = tracked.flatMap((t) =>
+      this.#trackers.get(t)!.measure(this.taus[t].matrix(taus.get(t)!)),
+    );
     return { sums, subspaces };
+  }
+
+  /** `taus`: those at hand, by tensor. */
+  #measureSums(c: number, taus: ReadonlyMap<number, tf.Tensor>, watched: readonly number[]): tf.Tensor1D {
+    return tf.tidy(() => {
+      const made = new Map(taus);
+      const dense = (t: number) => {
+        const tau = made.get(t) ?? this.taus[t].dense();
+        made.set(t, tau);
+        return tau;
+      };
+      return this.#sums.measure(c, dense, watched);
+    });
   }
 
   /** The values of the packed tick of a step, in order of measuring; also advances the tracked subspaces. */
   read(values: Float32Array, step: number): Reading {
-    const { tensors, chunks } = this.layout;
+    const { tensors } = this.layout;
     const count = this.#references.length;
-    const pair = new Float32Array(count * tensors.length * PAIR_WIDTH).fill(Number.NaN);
     const live = new Float32Array(tensors.length * SIDE_WIDTH).fill(Number.NaN);
     const [remaining, nonFinite, gradientStep] = values;
     const folded = remaining < 1;
-    let at = COUNTERS;
-    for (const chunk of chunks) {
-      const width = chunk.tensors.length;
-      const sum = (row: number, column: number) => values[at + row * width + column];
-      chunk.tensors.forEach((t, column) => {
-        live[t * SIDE_WIDTH + SIDE.tauNorm] = sum(LIVE_ROW.tau, column);
-        live[t * SIDE_WIDTH + SIDE.gradientNorm] = folded ? sum(LIVE_ROW.gradient, column) : Number.NaN;
-        for (let r = 0; r < count; r++) {
-          const cell = (r * tensors.length + t) * PAIR_WIDTH;
-          const row = LIVE_ROWS + r * ROWS_PER_REFERENCE;
-          const { tauDot, tauDistance, gradientDot, gradientDistance } = REFERENCE_ROW;
-          pair[cell + PAIR.tauDot] = sum(row + tauDot, column);
-          pair[cell + PAIR.tauDistance] = sum(row + tauDistance, column);
-          pair[cell + PAIR.gradientDot] = folded ? sum(row + gradientDot, column) : Number.NaN;
-          pair[cell + PAIR.gradientDistance] = folded ? sum(row + gradientDistance, column) : Number.NaN;
-        }
-      });
-      at += (LIVE_ROWS + count * ROWS_PER_REFERENCE) * width;
+    let at = this.#readSums(values, live, folded);
+    for (const r of this.#compared.flat()) {
+      this.#comparisons.note(r, step, live);
     }
+    const pair = this.#comparisons.pair.slice();
+    const turns = this.#comparisons.turns(step);
     for (const [t, tracker] of this.#trackers) {
       const overlaps = tracker.finish(values.subarray(at, at + tracker.size));
       at += tracker.size;
@@ -258,9 +236,38 @@ export class DeviceStatistics {
         absent: { ...(folded ? {} : { gradient: NO_GRADIENT[this.#recipe.kind] }), ...this.#unmeasured },
         referenceAbsent: this.#references.map(referenceAbsences),
         measuredAt: isOlder ? { gradient: gradientStep } : {},
+        ...(turns !== null && { turns }),
         functional: new Float32Array(count * FUNCTIONAL_WIDTH).fill(Number.NaN),
       },
     };
+  }
+
+  /** Sums by tensor into the sides [T, 5] of the live model and the pairs compared; gives where the values go on. */
+  #readSums(values: Float32Array, live: Float32Array, folded: boolean): number {
+    const { tensors, chunks } = this.layout;
+    const { pair } = this.#comparisons;
+    let at = COUNTERS;
+    for (const chunk of chunks) {
+      const width = chunk.tensors.length;
+      for (const watched of this.#compared) {
+        const sum = (row: number, column: number) => values[at + row * width + column];
+        chunk.tensors.forEach((t, column) => {
+          live[t * SIDE_WIDTH + SIDE.tauNorm] = sum(LIVE_ROW.tau, column);
+          live[t * SIDE_WIDTH + SIDE.gradientNorm] = folded ? sum(LIVE_ROW.gradient, column) : Number.NaN;
+          watched.forEach((r, place) => {
+            const cell = (r * tensors.length + t) * PAIR_WIDTH;
+            const row = LIVE_ROWS + place * ROWS_PER_REFERENCE;
+            const { tauDot, tauDistance, gradientDot, gradientDistance } = REFERENCE_ROW;
+            pair[cell + PAIR.tauDot] = sum(row + tauDot, column);
+            pair[cell + PAIR.tauDistance] = sum(row + tauDistance, column);
+            pair[cell + PAIR.gradientDot] = folded ? sum(row + gradientDot, column) : Number.NaN;
+            pair[cell + PAIR.gradientDistance] = folded ? sum(row + gradientDistance, column) : Number.NaN;
+          });
+        });
+        at += (LIVE_ROWS + watched.length * ROWS_PER_REFERENCE) * width;
+      }
+    }
+    return at;
   }
 
   #noteFolds(gradientStep: number, nonFinite: number): void {
@@ -274,11 +281,11 @@ export class DeviceStatistics {
   }
 
   dispose(): void {
-    const vectors = [...this.#referenceTaus, ...this.#referenceGradients];
-    for (const each of [...this.taus, ...vectors, ...this.#trackers.values(), this.gradients]) {
+    for (const each of [...this.taus, ...this.#trackers.values(), this.gradients]) {
       each?.dispose();
     }
     this.#sums.dispose();
+    this.store.dispose();
     this.layout.dispose();
   }
 }

@@ -1,5 +1,7 @@
 export { type DeviceError, type DeviceErrorListener, onDeviceError } from './device-errors.js';
 export { answerMs, deviceDone, isAsynchronous } from './device-wait.js';
+export { type DeviceRates, measureDevice } from './measure-device.js';
+export { type DeviceMemory, deviceMemory } from './memory.js';
 export {
   BACKEND_NAMES,
   type BackendChoice,
@@ -10,3 +12,5 @@ export {
   type Survey,
   surveyBackends,
 } from './open.js';
+export { isOutOfMemory } from './out-of-memory.js';
+export { foldBytes, referenceMemoryBytes, tapMemoryBytes, tickBytes } from './tap-cost.js';

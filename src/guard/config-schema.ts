@@ -25,6 +25,12 @@ const tap = z.strictObject({
     .max(10)
     .default(1)
     .describe('block power iterations a tick that track the top-k subspaces of the live model'),
+  deviceMemory: z
+    .union([z.literal('auto'), z.number().int().min(0)])
+    .default('auto')
+    .describe(
+      "MiB of the device's memory that task vectors and gradients of references may take; auto: a quarter of it; what does not fit takes turns",
+    ),
   k: z.number().int().min(1).max(64).default(10).describe('singular vectors in a subspace; the study has 10'),
 });
 

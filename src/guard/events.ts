@@ -42,6 +42,11 @@ export const pairSchema = z.object({
   /** why a metric above is null */
   reasons: z.record(z.string(), z.string()),
   scores: z.array(scoreSchema),
+  /**
+   * step at which task vectors and gradients were last compared, where that was not in this tick: the device has no room for all
+   * references, and they take turns. Null before the first time; absent where it was in this tick
+   */
+  measuredAt: z.number().int().nonnegative().nullable().optional(),
 });
 
 /** One merge method's prediction for merging the live model with all references at once. */

@@ -100,7 +100,14 @@ function pairReport(
       scores.push(score(fingerprint, probes, method, statistics, index, computed, failures));
     }
   }
-  return { reference, metrics, reasons, scores };
+  const at = statistics.turns?.measuredAt[index];
+  return {
+    reference,
+    metrics,
+    reasons,
+    scores,
+    ...(at !== undefined && at !== statistics.step && { measuredAt: at }),
+  };
 }
 
 function score(

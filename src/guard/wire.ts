@@ -6,6 +6,7 @@ import {
   PARTS,
   type PairStatistics,
   SIDE_WIDTH,
+  TURN_WIDTH,
 } from '../metrics/pair-statistics.js';
 import {
   encodeSafetensors,
@@ -20,6 +21,7 @@ import { check, parseJson } from './wire-messages.js';
 /**
  * One Observation on the wire: a safetensors blob with the tensors `pair` [R, T, 8], `live` [T, 5], `ref`
  * [R, T, 5] and `functional` [R, 8] (F32, or F64 from a tap that works on the host), where NaN means not measured,
+ * `turns` [R, T, 2] too where references take turns and some were left out (`turns.measuredAt` in the text),
  * and everything else as one JSON text in the metadata under `observation`. JSON has no NaN and no infinity, which a loss can be:
  * there they are the strings "NaN", "Infinity" and "-Infinity".
  */
@@ -60,6 +62,7 @@ const restSchema = z.object({
       step: count,
     })
     .nullable(),
+  turns: z.object({ measuredAt: z.array(count.nullable()) }).optional(),
   cost: z.object({
     stepMs: costNumber,
     foldMs: costNumber,
@@ -79,7 +82,7 @@ type Rest = z.infer<typeof restSchema>;
 
 /** @throws MergeguardError when an array does not fit the numbers of references and tensors */
 export function encodeObservation({ statistics, cost, skipped }: Observation): Uint8Array {
-  const { pair, live, ref, functional, ...rest } = statistics;
+  const { pair, live, ref, functional, turns, ...rest } = statistics;
   const shapes = shapesFor(statistics);
   const tensors = new Map<string, TensorInput>([
     ['pair', { shape: shapes.pair, data: pair }],
@@ -87,7 +90,11 @@ export function encodeObservation({ statistics, cost, skipped }: Observation): U
     ['ref', { shape: shapes.ref, data: ref }],
     ['functional', { shape: shapes.functional, data: functional }],
   ]);
-  const text = JSON.stringify({ ...rest, cost, skipped }, (_key, value) =>
+  if (turns !== undefined) {
+    tensors.set('turns', { shape: shapes.turns, data: turns.live });
+  }
+  const taken = turns && { measuredAt: turns.measuredAt };
+  const text = JSON.stringify({ ...rest, turns: taken, cost, skipped }, (_key, value) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );
   return encodeSafetensors(tensors, { [KEY]: text });
@@ -110,6 +117,14 @@ export function decodeObservation(bytes: Uint8Array): Observation {
       problems.push(`${rest[name].length} ${name} for ${rest.references.length} references`);
     }
   }
+  if (rest.turns && rest.turns.measuredAt.length !== rest.references.length) {
+    problems.push(
+      `${rest.turns.measuredAt.length} turns.measuredAt for ${rest.references.length} references`,
+    );
+  }
+  if (!rest.turns && tensors.has('turns')) {
+    problems.push('there is a tensor "turns", but no turns.measuredAt');
+  }
   const take = (name: keyof typeof shapes) => {
     const tensor = tensors.get(name);
     const wanted = `[${shapes[name].join(', ')}]`;
@@ -129,11 +144,12 @@ export function decodeObservation(bytes: Uint8Array): Observation {
     live: take('live'),
     ref: take('ref'),
     functional: take('functional'),
+    ...(rest.turns && { turns: { ...rest.turns, live: take('turns') } }),
   };
   if (problems.length > 0) {
     throw new MergeguardError(listProblems('the observation is wrong:', problems));
   }
-  const { cost, skipped, ...statistics } = rest;
+  const { cost, skipped, turns: _, ...statistics } = rest;
   return { statistics: { ...statistics, ...arrays }, cost, skipped };
 }
 
@@ -145,5 +161,6 @@ function shapesFor({ references, tensors }: Pick<PairStatistics | Rest, 'referen
     live: [T, SIDE_WIDTH],
     ref: [R, T, SIDE_WIDTH],
     functional: [R, FUNCTIONAL_WIDTH],
+    turns: [R, T, TURN_WIDTH],
   };
 }

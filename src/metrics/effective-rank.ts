@@ -1,5 +1,6 @@
 import {
   clamp,
+  notCompared,
   notFinite,
   SMALLEST_TENSOR_NORM,
   singularValues,
@@ -52,6 +53,10 @@ function ofSingularValues(of: (values: readonly [number, number]) => number): Me
 
 /** Mean over the tensors of the effective rank, weighted with ‖a_l‖ + ‖b_l‖. */
 function layerwise(statistics: PairStatistics, reference: number): MetricValue {
+  const obstacle = notCompared(statistics, reference);
+  if (obstacle !== undefined) {
+    return { value: null, reason: obstacle };
+  }
   let sum = 0;
   let weights = 0;
   const broken: string[] = [];

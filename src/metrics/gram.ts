@@ -8,6 +8,7 @@ import {
   type Part,
   SIDE,
   SIDE_WIDTH,
+  TURN_WIDTH,
 } from './pair-statistics.js';
 
 /** What two vectors a and b, live and reference, are to each other: ‖a‖², ‖b‖², a.b and ‖a - b‖². */
@@ -76,11 +77,12 @@ export const SMALLEST_NORM = 1e-8;
 /** Single tensors moved by less than this are left out of layerwise and subspace means (METRICS.md). */
 export const SMALLEST_TENSOR_NORM = 1e-10;
 
-/** The numbers of tensor t alone. */
+/** The numbers of tensor t alone, all of the tick that compared the pair. */
 export function tensorGram(statistics: PairStatistics, reference: number, t: number, columns: Columns): Gram {
   const cell = reference * statistics.tensors.length + t;
+  const { live, turns } = statistics;
   return {
-    a: statistics.live[t * SIDE_WIDTH + columns.norm]!,
+    a: turns ? turns.live[cell * TURN_WIDTH + columns.norm]! : live[t * SIDE_WIDTH + columns.norm]!,
     b: statistics.ref[cell * SIDE_WIDTH + columns.norm]!,
     dot: statistics.pair[cell * PAIR_WIDTH + columns.dot]!,
     distance: statistics.pair[cell * PAIR_WIDTH + columns.distance]!,
@@ -93,6 +95,10 @@ export function sumGram(
   reference: number,
   columns: Columns,
 ): Gram | { readonly reason: string } {
+  const obstacle = notCompared(statistics, reference);
+  if (obstacle !== undefined) {
+    return { reason: obstacle };
+  }
   const sum = { a: 0, b: 0, dot: 0, distance: 0 };
   const broken: string[] = [];
   statistics.tensors.forEach(({ name }, t) => {
@@ -106,9 +112,18 @@ export function sumGram(
     }
   });
   if (broken.length > 0) {
-    return { reason: notFinite(`${columns.what} numbers`, broken) };
+    const at = statistics.turns?.measuredAt[reference] ?? statistics.step;
+    const when = at === statistics.step ? '' : `, when it was last compared at step ${at}`;
+    return { reason: `${notFinite(`${columns.what} numbers`, broken)}${when}` };
   }
   return sum;
+}
+
+/** Why a pair has no numbers of task vectors and gradients yet, if so. */
+export function notCompared({ references, turns }: PairStatistics, reference: number): string | undefined {
+  return turns?.measuredAt[reference] === null
+    ? `reference ${references[reference]} takes turns with others on the device, and has not been compared yet`
+    : undefined;
 }
 
 /** The numbers of activations or input gradients, or the reason why there are none. */

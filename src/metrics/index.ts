@@ -18,6 +18,8 @@ export {
   type SelfProbe,
   SIDE,
   SIDE_WIDTH,
+  TURN_WIDTH,
+  type Turns,
   UNMOVED,
 } from './pair-statistics.js';
 export { computePairMetrics, METRICS, metric, metricNames } from './registry.js';

@@ -71,6 +71,20 @@ export const FUNCTIONAL = {
 } as const;
 export const FUNCTIONAL_WIDTH = 8;
 
+/** Columns of `turns.live[r, t]`: SIDE.tauNorm and SIDE.gradientNorm. */
+export const TURN_WIDTH = 2;
+
+/**
+ * Where references take turns, since the device has no room for all of them: a pair that a tick leaves out keeps the numbers of its
+ * task vectors and gradients from the last one that compared it. Its subspaces are of this tick all the same.
+ */
+export interface Turns {
+  /** [R] step at which the pair was last compared; null before the first time */
+  readonly measuredAt: readonly (number | null)[];
+  /** [R, T, 2] ‖tau‖² and ‖g‖² of the live model then, which the pair's numbers go with; NaN before the first time */
+  readonly live: Float32Array | Float64Array;
+}
+
 /** How a gradient was made. Metrics of gradients with different recipes do not compare. */
 export interface GradientRecipe {
   /** `ema`: moving average over training steps; `calibration`: mean over a calibration batch of the finished model */
@@ -135,6 +149,8 @@ export interface PairStatistics {
   referenceAbsent: readonly Partial<Record<Part, string>>[];
   /** step at which a part that is older than this tick was measured (its oldest tensor); none: in this tick */
   measuredAt: Partial<Record<Part, number>>;
+  /** absent where this tick has compared every pair */
+  turns?: Turns;
   /** last self-probe, null where none was taken yet or no calibration batch was given */
   selfProbe: SelfProbe | null;
 }

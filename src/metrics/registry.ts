@@ -3,7 +3,13 @@ import { ACTIVATION_METRICS } from './activation.js';
 import { EFFECTIVE_RANK_METRICS } from './effective-rank.js';
 import { GRADIENT_METRICS } from './gradient.js';
 import type { Metric, MetricValue, PairMetrics } from './metric.js';
-import { FUNCTIONAL_WIDTH, PAIR_WIDTH, type PairStatistics, SIDE_WIDTH } from './pair-statistics.js';
+import {
+  FUNCTIONAL_WIDTH,
+  PAIR_WIDTH,
+  type PairStatistics,
+  SIDE_WIDTH,
+  TURN_WIDTH,
+} from './pair-statistics.js';
 import { SUBSPACE_METRICS } from './subspace.js';
 import { TASK_VECTOR_METRICS } from './task-vector.js';
 
@@ -55,6 +61,12 @@ function checkLengths(statistics: PairStatistics, referenceIndex: number): void 
     ['functional', statistics.functional.length, references * FUNCTIONAL_WIDTH],
     ['referenceAbsent', statistics.referenceAbsent.length, references],
     ['referenceGradients', statistics.referenceGradients.length, references],
+    ['turns.measuredAt', statistics.turns?.measuredAt.length ?? references, references],
+    [
+      'turns.live',
+      statistics.turns?.live.length ?? references * tensors * TURN_WIDTH,
+      references * tensors * TURN_WIDTH,
+    ],
   ] as const;
   for (const [name, found, expected] of lengths) {
     if (found !== expected) {

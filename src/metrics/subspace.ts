@@ -1,4 +1,4 @@
-import { clamp, notFinite, SMALLEST_TENSOR_NORM, TAU, tensorGram } from './gram.js';
+import { clamp, notFinite, SMALLEST_TENSOR_NORM } from './gram.js';
 import type { Metric, MetricValue } from './metric.js';
 import {
   PAIR,
@@ -59,11 +59,12 @@ function meanOverMatrices(
   const wrong: string[] = [];
   const leftOut: string[] = [];
   statistics.tensors.forEach(({ name, shape }, t) => {
-    const { a, b } = tensorGram(statistics, reference, t, TAU);
+    const cell = cellAt(statistics, reference, t, name);
+    const [a, b] = cell.sides(SIDE.tauNorm);
     if (shape.length !== 2 || Math.sqrt(a) < SMALLEST_TENSOR_NORM || Math.sqrt(b) < SMALLEST_TENSOR_NORM) {
       return;
     }
-    const result = of(cellAt(statistics, reference, t, name));
+    const result = of(cell);
     if ('score' in result) {
       sum += result.score;
       count += 1;

@@ -137,7 +137,7 @@ describe('bad input', () => {
     [
       'an option like none',
       'tap: {frobnicate: 1}',
-      'tap.frobnicate is unknown; known here: every, minimumEvery, foldStride, gradientDecay, powerIterations, k',
+      'tap.frobnicate is unknown; known here: every, minimumEvery, foldStride, gradientDecay, powerIterations, deviceMemory, k',
     ],
     [
       'a text for a number',

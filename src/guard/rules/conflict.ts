@@ -30,7 +30,8 @@ const options = z
 
 /**
  * The live gradient points against a reference's for several ticks on end. A tick in which the cosine could not be
- * computed, or whose gradient is none that the ticks before have not seen, neither counts nor breaks the row.
+ * computed, or whose gradient is none that the ticks before have not seen, neither counts nor breaks the row; nor one that has
+ * left the reference out.
  */
 export const conflict = defineRule({
   options,
@@ -44,9 +45,9 @@ export const conflict = defineRule({
         return readings;
       }
       seen = measuredAt;
-      for (const { reference, metrics } of tick.pairs) {
+      for (const { reference, metrics, measuredAt: older } of tick.pairs) {
         const cosine = metrics[METRIC] ?? null;
-        if (cosine === null) {
+        if (cosine === null || older !== undefined) {
           continue;
         }
         const row = cosine < below ? (rows.get(reference) ?? 0) + 1 : 0;

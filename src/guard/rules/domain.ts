@@ -15,7 +15,8 @@ const options = z.strictObject({
 
 /**
  * The live metrics lie outside the domain on which the fingerprint was fitted, for any merge method. One alert a
- * reference, however many metrics or methods it concerns; ticks without any prediction are passed over.
+ * reference, however many metrics or methods it concerns; ticks without any prediction are passed over, and those that have
+ * not compared the pair.
  */
 export const domain = defineRule({
   options,
@@ -26,7 +27,7 @@ export const domain = defineRule({
       const readings: Reading[] = [];
       for (const pair of tick.pairs) {
         const known = pair.scores.filter((score) => score.value !== null);
-        if (known.length === 0) {
+        if (known.length === 0 || pair.measuredAt !== undefined) {
           continue;
         }
         const isOutside = known.some((score) => !score.inDomain);

@@ -73,11 +73,17 @@ function tensorsWithBadWeights(statistics: PairStatistics): string[] {
   return names;
 }
 
-/** Cells of the pairs that can't be right, tensors with bad live weights left out: they spoil every pair. */
+/**
+ * Cells of the pairs that can't be right, tensors with bad live weights left out: they spoil every pair. Of pairs that this tick has
+ * compared: the others were told then.
+ */
 function badCells(statistics: PairStatistics): number {
-  const { pair, live, ref, tensors, references } = statistics;
+  const { step, pair, live, ref, tensors, references, turns } = statistics;
   let bad = 0;
   for (let r = 0; r < references.length; r++) {
+    if (turns && turns.measuredAt[r] !== step) {
+      continue;
+    }
     for (let t = 0; t < tensors.length; t++) {
       if (!Number.isFinite(live[t * SIDE_WIDTH + SIDE.tauNorm])) {
         continue;

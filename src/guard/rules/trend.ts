@@ -37,7 +37,7 @@ interface Series {
 /**
  * Predicted accuracy falling over the last ticks, per reference and merge method. The fall is the Theil-Sen slope
  * (median of the slopes of all pairs; Sen 1968) times the steps that the window spans, so that a single odd tick
- * raises nothing. A tick without a prediction is left out; a change between raw and normalised starts afresh.
+ * raises nothing. A tick without a prediction is left out, and one that has not compared the pair; a change between raw and normalised starts afresh.
  */
 export const trend = defineRule({
   options,
@@ -48,7 +48,7 @@ export const trend = defineRule({
       for (const pair of tick.pairs) {
         for (const score of pair.scores) {
           const predicted = predictedAccuracy(score);
-          if (predicted === null) {
+          if (predicted === null || pair.measuredAt !== undefined) {
             continue;
           }
           const key = JSON.stringify([pair.reference, score.method]);
