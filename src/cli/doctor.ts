@@ -1,20 +1,55 @@
 import { arch, cpus, platform, totalmem } from 'node:os';
-import { openBackend, type Survey, surveyBackends } from '../backend/index.js';
+import {
+  BACKEND_NAMES,
+  type BackendName,
+  openBackend,
+  type Survey,
+  surveyBackends,
+} from '../backend/index.js';
 import { shippedFingerprints } from '../fingerprint/index.js';
 import { VERSION } from '../guard/index.js';
 import type { Command } from './command.js';
+import { measureDevices } from './doctor/devices.js';
+import { deviceLines, tapCost } from './doctor/tap-lines.js';
 
 interface DoctorArguments {
   json?: boolean;
+  gpu?: boolean;
+  backend?: BackendName;
+  parameters: number;
+  references: number;
 }
 
-/** `mergeguard doctor`: which backends open here, why the others do not, and what to install. */
+/**
+ * `mergeguard doctor`: which backends open here, why the others do not, and what to install; with `--gpu` how fast the devices are,
+ * and what the tap should cost on them.
+ */
 export const doctorCommand: Command<DoctorArguments> = {
-  builder: (yargs) => yargs.options({ json: { type: 'boolean', describe: 'Print one JSON object' } }),
+  builder: (yargs) =>
+    yargs
+      .options({
+        json: { type: 'boolean', describe: 'Print one JSON object' },
+        gpu: {
+          type: 'boolean',
+          describe: 'Measure the devices, and tell what the tap should cost on them',
+        },
+        backend: { choices: BACKEND_NAMES, implies: 'gpu', describe: 'Measure this backend only' },
+        parameters: { type: 'number', default: 1e8, describe: 'Parameters of the model, for --gpu' },
+        references: { type: 'number', default: 4, describe: 'Reference models, for --gpu' },
+      })
+      .check(({ parameters, references }) => {
+        if (!Number.isSafeInteger(parameters) || parameters < 1) {
+          return `--parameters is ${parameters}; give a whole number from 1`;
+        }
+        if (!Number.isSafeInteger(references) || references < 0) {
+          return `--references is ${references}; give a whole number from 0`;
+        }
+        return true;
+      }),
   handler: (args) => doctor(args),
 };
 
-async function doctor({ json }: DoctorArguments): Promise<void> {
+async function doctor({ json, gpu, backend, parameters, references }: DoctorArguments): Promise<void> {
   const backends = await surveyBackends();
   const chosen = (await openBackend('auto')).name;
   const fingerprints = await shippedFingerprints();
@@ -25,18 +60,25 @@ async function doctor({ json }: DoctorArguments): Promise<void> {
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
   };
+  const watched = { parameters, references };
+  const devices = gpu ? await measureDevices(backends, backend) : [];
   if (json) {
-    console.log(JSON.stringify({ ...machine, chosen, backends, fingerprints }));
+    const measured = devices.map((device) => ({ ...device, tap: tapCost(device, watched) }));
+    const report = { ...machine, chosen, backends, fingerprints, ...(gpu && { devices: measured }) };
+    console.log(JSON.stringify(report));
     return;
   }
   console.log(
     `mergeguard ${VERSION}, node ${machine.node}, ${machine.platform}, ${machine.cores} cores, ${machine.memoryGiB} GiB`,
   );
   console.log('\nBackends, best first:');
-  for (const backend of backends) {
-    console.log(describe(backend, chosen));
+  for (const each of backends) {
+    console.log(describe(each, chosen));
   }
   console.log(`\nShipped fingerprints: ${fingerprints.join(', ') || 'none'}`);
+  for (const device of devices) {
+    console.log(deviceLines(device, watched).join('\n'));
+  }
 }
 
 function describe({ name, opens, description, advice }: Survey, chosen: string): string {
