@@ -73,6 +73,16 @@ export class GradientAverage {
     return tf.div(this.#sums[chunk], tf.sub(1, this.#remaining));
   }
 
+  /** The running sum of a chunk: the average is it over 1 - `remaining`. Not to be disposed. */
+  sums(chunk: number): tf.Tensor1D {
+    return this.#sums[chunk];
+  }
+
+  /** Its first element is decay^folds. Not to be disposed. */
+  get remaining(): tf.Tensor {
+    return this.#remaining;
+  }
+
   /** [3]: decay^folds (1: nothing folded yet), gradients left out because they were not finite, step of the last one folded. */
   counters(): tf.Tensor1D {
     return tf.stack([this.#remaining, this.#nonFinite, this.#step]) as tf.Tensor1D;

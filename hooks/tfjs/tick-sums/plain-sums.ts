@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { ReferenceVectors } from '../reference-vectors.js';
-import type { SumSources, TickSums } from './tick-sums.js';
+import type { Chunks, SumSources, TickSums } from './tick-sums.js';
 
 /**
  * By tfjs operations that every backend has: the reference that faster ways are tested against. Some ten operations a chunk and
@@ -29,7 +28,7 @@ export class PlainSums implements TickSums {
     const none = tf.fill(ofTau.shape, Number.NaN) as tf.Tensor1D;
     const gradient = gradients?.average(c) ?? null;
     const rows = [ofTau, gradient ? sums(tf.square(gradient)) : none];
-    const compare = (one: tf.Tensor1D, vectors: ReferenceVectors) => {
+    const compare = (one: tf.Tensor1D, vectors: Chunks) => {
       const other = vectors.chunk(c);
       return [sums(tf.mul(one, other)), sums(tf.squaredDifference(one, other))];
     };

@@ -17,6 +17,9 @@ export interface ReferenceParts {
   readonly gradient: ReferenceVectors | null;
 }
 
+/** What sums need of them. */
+export type Chunks = Pick<ReferenceVectors, 'chunk'>;
+
 /** What sums are taken of. */
 export interface SumSources {
   readonly layout: FlatLayout;
@@ -24,7 +27,7 @@ export interface SumSources {
   readonly taus: readonly LiveTau[];
   /** null where gradients are never measured */
   readonly gradients: GradientAverage | null;
-  readonly references: readonly ReferenceParts[];
+  readonly references: readonly { readonly tau: Chunks; readonly gradient: Chunks | null }[];
 }
 
 /**
