@@ -3,6 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import { alignment } from '../../src/steering/alignment.js';
 import type { GradientTerm, SteeringReference } from '../../src/steering/index.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, largestDifference, type Model, makeModel, referenceOf } from './model.js';
 
 /** Two tensors of two values each: vectors of four numbers. */
@@ -11,7 +12,7 @@ const STORED = [
   { name: 'b', shape: [1, 2] },
 ];
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let tensorsBefore: number;
 let model: Model;

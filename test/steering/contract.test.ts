@@ -10,6 +10,7 @@ import {
   type Term,
 } from '../../src/steering/index.js';
 import { Random } from '../../src/tensors/random.js';
+import { chosen } from '../backend/chosen.js';
 import { bitsOf, contextOf, likeTensors, type Model, makeModel, referenceOf } from './model.js';
 import { Quadratic } from './quadratic.js';
 
@@ -42,7 +43,7 @@ const CASES: readonly [string, Record<string, unknown>][] = [
 /** Terms that stand for the plain evaluation unless told otherwise. */
 const IN_PLACE = ['merge_simulation', 'scale_jitter'];
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let atFirst: number;
 let model: Model;

@@ -4,9 +4,10 @@ import { openBackend } from '../../src/backend/index.js';
 import { functional } from '../../src/steering/functional.js';
 import type { LossGradients, LossTerm, SteeringContext } from '../../src/steering/index.js';
 import { Random } from '../../src/tensors/random.js';
+import { chosen } from '../backend/chosen.js';
 import { bitsOf, contextOf, type Model, makeModel, referenceOf } from './model.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let tensorsBefore: number;
 let model: Model;

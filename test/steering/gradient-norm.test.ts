@@ -3,10 +3,11 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import { gradientNorm } from '../../src/steering/gradient-norm.js';
 import type { LossTerm } from '../../src/steering/index.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, type Model, makeModel } from './model.js';
 import { addTo, Quadratic, resultOf, steeredNorm, weightsOf } from './quadratic.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let tensorsBefore: number;
 let model: Model;

@@ -3,10 +3,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import type { LossTerm, SteeringContext } from '../../src/steering/index.js';
 import { mergeSimulation } from '../../src/steering/merge-simulation.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, largestDifference, likeTensors, type Model, makeModel, referenceOf } from './model.js';
 import { addTo, baseOf, Quadratic, resultOf, weightsOf } from './quadratic.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let tensorsBefore: number;
 let model: Model;

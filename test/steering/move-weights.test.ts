@@ -4,10 +4,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import { atScale, type SteeredTensor } from '../../src/steering/index.js';
 import { upTheGradient } from '../../src/steering/move-weights.js';
+import { chosen } from '../backend/chosen.js';
 import { bitsOf, largestDifference, type Model, makeModel, valuesOf } from './model.js';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
 });
 
 let tensorsBefore: number;

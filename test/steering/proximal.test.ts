@@ -3,10 +3,11 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import type { GradientTerm } from '../../src/steering/index.js';
 import { proximal } from '../../src/steering/proximal.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, largestDifference, type Model, makeModel } from './model.js';
 import { baseOf, Quadratic, weightsOf } from './quadratic.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: Model;
 let problem: Quadratic;

@@ -5,11 +5,12 @@ import { openBackend } from '../../src/backend/index.js';
 import { atScale, type LossTerm, type SteeredTensor } from '../../src/steering/index.js';
 import { scaleJitter } from '../../src/steering/scale-jitter.js';
 import { Random } from '../../src/tensors/random.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, largestDifference, type Model, makeModel } from './model.js';
 import { addTo, baseOf, Quadratic, resultOf, weightsOf } from './quadratic.js';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
 });
 
 let tensorsBefore: number;

@@ -3,10 +3,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/index.js';
 import type { LossTerm } from '../../src/steering/index.js';
 import { sharpness } from '../../src/steering/sharpness.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, largestDifference, type Model, makeModel } from './model.js';
 import { addTo, Quadratic, resultOf, steeredNorm, type Values, weightsOf } from './quadratic.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let tensorsBefore: number;
 let model: Model;

@@ -4,12 +4,13 @@ import { openBackend } from '../../src/backend/index.js';
 import type { GradientTerm, SteeringReference } from '../../src/steering/index.js';
 import { subspace } from '../../src/steering/subspace.js';
 import { Random } from '../../src/tensors/random.js';
+import { chosen } from '../backend/chosen.js';
 import { bitsOf, contextOf, largestDifference, type Model, makeModel, referenceOf, STORED } from './model.js';
 
 type Subspaces = readonly SteeringReference['rightSubspaces'][];
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
 });
 
 let tensorsBefore: number;

@@ -5,11 +5,12 @@ import { openBackend } from '../../src/backend/index.js';
 import { resolveConfig } from '../../src/guard/config.js';
 import { TERM_NEEDS, TERMS, termNamed, WORKS_WITHOUT } from '../../src/steering/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
+import { chosen } from '../backend/chosen.js';
 import { contextOf, type Model, makeModel } from './model.js';
 
 let model: Model;
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
   model = makeModel();
 });
 afterAll(() => model.dispose());

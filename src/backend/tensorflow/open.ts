@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../tensors/errors.js';
 import { type Binding, loadTensorflow, provideLegacyUtil } from './load.js';
 import { checkOneCore } from './one-core.js';
+import { takePaddingByNumbers } from './padding.js';
 import { backendFolder, readInstalled } from './place.js';
 
 export const TENSORFLOW_ADVICE =
@@ -29,6 +30,7 @@ let opened: { description: string } | undefined;
 export async function openTensorflow(): Promise<{ description: string }> {
   if (opened === undefined) {
     const from = tf.findBackendFactory('tensorflow') == null ? await register() : 'loaded by the program';
+    takePaddingByNumbers();
     const { binding } = tf.findBackend('tensorflow') as unknown as { binding: Binding };
     const device = binding.isUsingGpuDevice() ? gpuName() : 'CPU';
     opened = { description: `libtensorflow ${binding.TF_Version}, ${device}, ${from}` };

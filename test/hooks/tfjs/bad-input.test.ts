@@ -9,10 +9,11 @@ import { writeFingerprint } from '../../../src/fingerprint/index.js';
 import type { GuardConfigInput } from '../../../src/guard/index.js';
 import { makeReference, type Reference } from '../../../src/reference/index.js';
 import { MergeguardError } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { fingerprintOf } from '../../guard/fingerprint-sample.js';
 import { EVERY_STEP, referencesFor, SmallModel } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 let references: Reference[];

@@ -4,10 +4,11 @@ import { attach, sharedWeights } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { makeReference } from '../../../src/reference/index.js';
 import type { NamedTensors } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { eventLog } from './guarded-loop.js';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
 });
 
 /** A model that has gone on from its base, and a reference made from that base. */

@@ -12,9 +12,10 @@ import {
   resolveConfig,
 } from '../../../src/guard/index.js';
 import type { Reference } from '../../../src/reference/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, eventLog, referencesFor, SmallModel, train } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 let references: Reference[];

@@ -4,9 +4,10 @@ import { type Attached, guardCallback } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import type { GuardConfigInput } from '../../../src/guard/index.js';
 import { MergeguardError, Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, EventLog, referencesFor } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const random = new Random('fit');
 const values = random.normals(24 * 5);

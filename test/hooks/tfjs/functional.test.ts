@@ -10,11 +10,12 @@ import type { GuardConfigInput } from '../../../src/guard/index.js';
 import { PAIR, PAIR_WIDTH, SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import type { HostTensor } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { fingerprintOf } from '../../guard/fingerprint-sample.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
 import { inputGradients, meanActivation, pairNumbers, weightsOf } from './small-model-by-hand.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 let references: Reference[];

@@ -5,9 +5,10 @@ import { FlatLayout } from '../../../hooks/tfjs/flat-layout.js';
 import { GradientAverage } from '../../../hooks/tfjs/gradient-average.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { randomTensors, sharedTensors } from './random-models.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const SIZES = { a: [5], b: [128], 'c/kernel': [3, 7] };
 const PATHS = ['a', 'b', 'c/kernel'] as const;

@@ -3,9 +3,10 @@ import { beforeAll, expect, it } from 'vitest';
 import { guardCallback } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, EventLog, referencesFor } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 /** x W + (x A^T) B^T out of three dense layers, of which W's is frozen. */
 function build(): tf.LayersModel {

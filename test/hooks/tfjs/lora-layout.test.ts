@@ -4,10 +4,11 @@ import { attach, coverageOf, layoutOf, sharedWeights } from '../../../hooks/tfjs
 import { openBackend } from '../../../src/backend/index.js';
 import { makeReference } from '../../../src/reference/index.js';
 import { baseIdentity, permute } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, eventLog } from './guarded-loop.js';
 import { LoraModel, referencesOf, SCALE } from './lora-model.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 beforeEach(() => {
   tf.engine().startScope();
   return () => {

@@ -4,13 +4,14 @@ import { layoutOf } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { deviceStatistics, settle } from './random-models.js';
 
 const [SIZE, RANK] = [512, 4];
 /** bytes of one matrix */
 const DENSE = 4 * SIZE * SIZE;
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 function weights(matrices: number): Record<string, tf.Variable> {
   const random = new Random('large');

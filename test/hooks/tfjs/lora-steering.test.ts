@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { bitsOf } from '../../steering/model.js';
 import { EVERY_STEP, eventLog } from './guarded-loop.js';
 import { LoraModel, referencesOf, SCALE } from './lora-model.js';
@@ -10,7 +11,7 @@ let model: LoraModel;
 
 describe('a live model with LoRA adapters', () => {
   beforeEach(async () => {
-    await openBackend('wasm');
+    await openBackend(chosen);
     model = new LoraModel(2, true);
   });
   afterEach(() => model.dispose());

@@ -12,6 +12,7 @@ import {
   type PairStatistics,
 } from '../../../src/metrics/index.js';
 import { type Reference, tauOf } from '../../../src/reference/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { bitsOf } from '../../steering/model.js';
 import { EVERY_STEP, recordingGuard } from './guarded-loop.js';
 import { K, LoraModel, referencesOf, SCALE } from './lora-model.js';
@@ -63,7 +64,7 @@ const WEIGHTS = METRICS.filter(({ needs }) =>
   needs.every((part) => !['gradient', 'activation', 'inputGradient'].includes(part)),
 ).map(({ name }) => name);
 
-describe.each(['wasm', 'cpu'] as const)('a live model with LoRA adapters, on %s', (backend) => {
+describe.each([chosen, 'cpu'] as const)('a live model with LoRA adapters, on %s', (backend) => {
   beforeEach(async () => {
     await openBackend(backend);
     model = new LoraModel();
@@ -165,7 +166,7 @@ function tausOf(reference: Reference): NumericTensors {
 }
 
 it('gives all device memory back', async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
   model = new LoraModel();
   const references = referencesOf(model.base());
   const { weights, calibration } = model;

@@ -5,12 +5,13 @@ import { openBackend } from '../../../src/backend/index.js';
 import { connectGuard, createGuard, resolveConfig } from '../../../src/guard/index.js';
 import { type Server, startServer } from '../../../src/server/index.js';
 import { MergeguardError } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { fingerprintOf } from '../../guard/fingerprint-sample.js';
 import { EVERY_STEP, eventLog, nextEvent, referencesFor, SmallModel, train } from './guarded-loop.js';
 
 let server: Server;
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openBackend(chosen);
   server = await startServer({
     port: 0,
     openRun: (setup, config) => createGuard(setup, resolveConfig(config), fingerprintOf(['ties'])),

@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, eventLog, SmallModel, train } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 beforeEach(() => {

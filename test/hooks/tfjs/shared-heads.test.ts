@@ -4,9 +4,10 @@ import { attach, sharedWeights } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { makeReference } from '../../../src/reference/index.js';
 import type { NamedTensors } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { eventLog } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const config = { fingerprint: null, slow: { enabled: false } };
 

@@ -9,9 +9,10 @@ import { PAIR, PAIR_WIDTH, SIDE, SIDE_WIDTH } from '../../../src/metrics/index.j
 import { makeReference, type Reference } from '../../../src/reference/index.js';
 import { SpectralPool, spectralParts } from '../../../src/spectral/index.js';
 import type { HostTensor, NamedTensors } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const SLOW: GuardConfigInput = { ...EVERY_STEP, slow: { every: 1 } };
 

@@ -16,6 +16,7 @@ import {
 } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import type { NamedTensors } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import {
   assignAll,
   complete,
@@ -33,7 +34,7 @@ import {
   sum,
 } from './random-models.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 interface Case {
   readonly shapes: Shapes;

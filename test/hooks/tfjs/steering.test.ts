@@ -7,9 +7,10 @@ import { createGuard, type GuardEvent, resolveConfig, type SteerEvent } from '..
 import { SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const RATE = 0.1;
 let model: SmallModel;

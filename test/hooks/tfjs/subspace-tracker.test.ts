@@ -5,8 +5,9 @@ import { SubspaceTracker } from '../../../hooks/tfjs/subspace-tracker.js';
 import { denseMatrix } from '../../../hooks/tfjs/task-matrix.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { Random } from '../../../src/tensors/index.js';
+import { chosen } from '../../backend/chosen.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const K = 10;
 

@@ -4,6 +4,7 @@ import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import type { Reference } from '../../../../src/reference/index.js';
 import type { NamedTensors } from '../../../../src/tensors/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import {
   calibrationOf,
@@ -16,7 +17,7 @@ import {
   weightsOf,
 } from '../probed-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 const samples = heldOut(7, 50);

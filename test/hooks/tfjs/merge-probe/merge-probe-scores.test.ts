@@ -10,11 +10,12 @@ import {
   type TickEvent,
 } from '../../../../src/guard/index.js';
 import { startServer } from '../../../../src/server/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { fingerprintOf } from '../../../guard/fingerprint-sample.js';
 import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from '../probed-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const fingerprint = fingerprintOf(['ties', 'weight_avg']);
 

@@ -4,11 +4,12 @@ import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import { type Reference, tauOf } from '../../../../src/reference/index.js';
 import { elementCount } from '../../../../src/tensors/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import { LoraModel, referencesOf, SCALE } from '../lora-model.js';
 import { calibrationOf, heldOut, PROBED, predictWith, probedReferences } from '../probed-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 describe('a live model with LoRA adapters', () => {
   it('is probed as the same model trained in full, and left as it was', async () => {

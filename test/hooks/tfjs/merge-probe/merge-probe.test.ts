@@ -5,6 +5,7 @@ import { openBackend } from '../../../../src/backend/index.js';
 import { eventSchema, type ProbeEvent } from '../../../../src/guard/index.js';
 import { MERGE_METHODS } from '../../../../src/merging/index.js';
 import type { Reference } from '../../../../src/reference/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { eventLog, SmallModel, train } from '../guarded-loop.js';
 import {
   calibrationOf,
@@ -19,7 +20,7 @@ import {
   weightsOf,
 } from '../probed-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 let references: Reference[];

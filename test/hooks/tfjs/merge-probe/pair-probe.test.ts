@@ -12,6 +12,7 @@ import { openCalibration } from '../../../../hooks/tfjs/open-calibration.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import { MergePool, mergeMethod } from '../../../../src/merging/index.js';
 import { elementCount } from '../../../../src/tensors/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { SmallModel } from '../guarded-loop.js';
 import {
   calibrationOf,
@@ -63,7 +64,7 @@ async function pairOf(id: string, size: number) {
   return { model, pair, results, base, reference, samples };
 }
 
-describe.each(['wasm', 'cpu'] as const)('a pair on %s', (backend) => {
+describe.each([chosen, 'cpu'] as const)('a pair on %s', (backend) => {
   beforeAll(() => openBackend(backend));
 
   it.each(['weight_avg', 'ties', 'slerp', 'tsv'])(

@@ -9,12 +9,13 @@ import { openBackend } from '../../../../src/backend/index.js';
 import type { Reference } from '../../../../src/reference/index.js';
 import type { SteeredTensor } from '../../../../src/steering/index.js';
 import { permute } from '../../../../src/tensors/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { bitsOf } from '../../../steering/model.js';
 import { eventLog, referencesFor, SmallModel } from '../guarded-loop.js';
 import { LoraModel, referencesOf, SCALE } from '../lora-model.js';
 import { minimize, RATE, steeredBy, type Terms } from './support.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const disposables: { dispose(): void }[] = [];
 afterEach(() => {

@@ -5,10 +5,11 @@ import { SameDraws } from '../../../../hooks/tfjs/steering/same-draws.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import type { GuardConfigInput } from '../../../../src/guard/index.js';
 import { Random } from '../../../../src/tensors/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { EVERY_STEP, EventLog, eventLog, SmallModel } from '../guarded-loop.js';
 import { dropoutModel, minimize, RATE, samples, steeredBy, type Terms, withRandom } from './support.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const DIFFERS = 'The loss is not the same between evaluations';
 

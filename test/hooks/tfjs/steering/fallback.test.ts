@@ -3,11 +3,12 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../../hooks/tfjs/index.js';
 import { finiteCheck } from '../../../../hooks/tfjs/steering/finite-check.js';
 import { openBackend } from '../../../../src/backend/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { bitsOf } from '../../../steering/model.js';
 import { eventLog, recordingGuard, SmallModel } from '../guarded-loop.js';
 import { minimize, RATE, steeredBy, type Terms } from './support.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 beforeEach(() => {

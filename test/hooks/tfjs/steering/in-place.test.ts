@@ -2,11 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../../src/backend/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { bitsOf } from '../../../steering/model.js';
 import { eventLog, recordingGuard, SmallModel } from '../guarded-loop.js';
 import { descend, gradientsAt, minimize, ownStep, RATE, steeredBy } from './support.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 beforeEach(() => {

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBackend } from '../../../../src/backend/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { bitsOf } from '../../../steering/model.js';
 import { SmallModel } from '../guarded-loop.js';
 import { minimize, type Ordered, ordered, RATE, steeredBy, type Terms } from './support.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 let model: SmallModel;
 beforeEach(() => {

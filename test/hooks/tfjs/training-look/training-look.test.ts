@@ -6,10 +6,11 @@ import { rowHashes } from '../../../../hooks/tfjs/training-look/row-hashes.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import type { AlertEvent } from '../../../../src/guard/index.js';
 import type { Reference } from '../../../../src/reference/index.js';
+import { chosen } from '../../../backend/chosen.js';
 import { type EventLog, eventLog, SmallModel, TRAINED_ON } from '../guarded-loop.js';
 import { calibrationOf, type HeldOut, heldOut, PROBED, probedReferences } from '../probed-loop.js';
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openBackend(chosen));
 
 const config = { ...PROBED, mergeProbe: { enabled: false }, overhead: 0.5 };
 
