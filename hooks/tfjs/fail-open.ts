@@ -1,3 +1,4 @@
+import { DeviceLostError } from '../../src/backend/index.js';
 import { messageOf } from '../../src/tensors/errors.js';
 
 /** Failures in a row after which a part of the guard is switched off. */
@@ -7,7 +8,8 @@ const MOST_TOLD = 5;
 
 /**
  * Runs one part of the guard inside the training: a failure becomes a warning, never an exception, and a part that
- * fails three times in a row is switched off. With `strict` a failure is thrown into the training instead.
+ * fails three times in a row is switched off; once where the device is lost, without a word of its own (see watchDevice).
+ * With `strict` a failure is thrown into the training instead.
  */
 export class FailOpen {
   readonly #part: string;
@@ -65,6 +67,11 @@ export class FailOpen {
   }
 
   #count(error: unknown): void {
+    if (error instanceof DeviceLostError) {
+      // Nothing works from here on; that is told once, for all parts.
+      this.#off = true;
+      return;
+    }
     this.#inARow += 1;
     const text = messageOf(error);
     // Failing now and then would otherwise be told each time.

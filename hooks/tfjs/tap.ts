@@ -4,6 +4,7 @@ import { answerMs, isAsynchronous } from '../../src/backend/index.js';
 import type { Guard, GuardConfig } from '../../src/guard/index.js';
 import type { LossGradients } from '../../src/steering/index.js';
 import { type Activity, Budget } from './budget.js';
+import { type DeviceAlert, watchDevice } from './device-watch.js';
 import { FailOpen } from './fail-open.js';
 import { Folding } from './folding.js';
 import type { Instruments } from './instruments.js';
@@ -40,6 +41,7 @@ export class Tap {
   readonly #folding: Folding;
   readonly #steering: Steering;
   readonly #subscription: Subscription;
+  readonly #unwatchDevice: () => void;
   #step = 0;
   #unwrap: () => void = () => {};
 
@@ -98,6 +100,7 @@ export class Tap {
       steering.dispose();
       throw error;
     }
+    this.#unwatchDevice = watchDevice((alert) => this.#alert(alert));
   }
 
   /** What there is to do in this run. */
@@ -203,7 +206,7 @@ export class Tap {
     this.#alert({ title, text, evidence: {} });
   }
 
-  #alert(warning: LookWarning | SteeringWarning): void {
+  #alert(warning: LookWarning | SteeringWarning | DeviceAlert): void {
     const { run, guard } = this.#parts;
     guard.publish({
       event: 'alert',
@@ -236,6 +239,7 @@ export class Tap {
   async dispose(): Promise<void> {
     this.#unwrap();
     this.#subscription.unsubscribe();
+    this.#unwatchDevice();
     this.#slow.stop();
     this.#parts.instruments.look?.stop();
     this.#ticker.dispose();

@@ -1,3 +1,10 @@
+import { MergeguardError } from '../tensors/errors.js';
+
+/** Thrown by everything that needs a device that is gone, and with it the tensors on it. */
+export class DeviceLostError extends MergeguardError {
+  override name = 'DeviceLostError';
+}
+
 /**
  * What a device says by itself, outside of any call: that it is lost, out of memory, or was asked for something that it can not do.
  * Only webgpu devices speak like this; the others throw.

@@ -1,12 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { MergeguardError } from '../../tensors/errors.js';
-import { type DeviceError, reportDeviceError } from '../device-errors.js';
-
-/** The device and all tensors on it are gone. */
-export class DeviceLostError extends MergeguardError {
-  override name = 'DeviceLostError';
-}
+import { type DeviceError, DeviceLostError, reportDeviceError } from '../device-errors.js';
 
 /**
  * The backend of tfjs on a device that is watched. A lost device would make kernels do nothing and reads fail with a text about
