@@ -1,4 +1,9 @@
-export { type DeviceError, type DeviceErrorListener, DeviceLostError, onDeviceError } from './device-errors.js';
+export {
+  type DeviceError,
+  type DeviceErrorListener,
+  DeviceLostError,
+  onDeviceError,
+} from './device-errors.js';
 export { answerMs, deviceDone, isAsynchronous } from './device-wait.js';
 export { type DeviceRates, measureDevice } from './measure-device.js';
 export { type DeviceMemory, deviceMemory } from './memory.js';
