@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { checkLoadedCores } from './one-core.js';
 import { correctPoolGradients } from './pool-gradients.js';
 import { openTensorflow, TENSORFLOW_ADVICE } from './tensorflow/open.js';
 import { registerWasmKernels } from './wasm-kernels.js';
@@ -49,12 +50,13 @@ const OPENERS: Record<BackendName, Opener> = {
 /**
  * Opens a tfjs backend and makes it the active one. `auto` takes the first that opens of tensorflow, webgpu
  * (hardware adapters only), wasm, cpu. Throws a MergeguardError when the one asked for is unknown or
- * does not open.
+ * does not open, or the program has loaded a second tfjs-core.
  */
 export async function openBackend(choice: BackendChoice = 'auto'): Promise<OpenedBackend> {
   if (choice !== 'auto' && !BACKEND_NAMES.includes(choice)) {
     throw new MergeguardError(`backend "${choice}" is unknown; known are auto, ${BACKEND_NAMES.join(', ')}`);
   }
+  checkLoadedCores();
   const candidates: readonly BackendName[] = choice === 'auto' ? BACKEND_NAMES : [choice];
   const rejected: { name: BackendName; reason: string; advice: string }[] = [];
   for (const name of candidates) {

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { openBackend, surveyBackends } from '../../src/backend/index.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
+import { demanded } from './chosen.js';
 import { backendContract } from './contract.js';
 
-for (const { name, opens, description, advice } of await surveyBackends()) {
-  if (opens) {
+const surveyed = await surveyBackends();
+for (const { name, opens, description, advice } of surveyed.filter(
+  ({ name }) => demanded === null || name === demanded,
+)) {
+  if (opens || name === demanded) {
     backendContract(name);
   } else {
     describe(`backend ${name}, which does not open here`, () => {

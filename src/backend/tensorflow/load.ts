@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import { checkOneCore } from './one-core.js';
+import { checkOneCore } from '../one-core.js';
 import { BINDING } from './place.js';
 import { SOURCES } from './sources.js';
 

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../tensors/errors.js';
+import { checkOneCore } from '../one-core.js';
 import { type Binding, loadTensorflow, provideLegacyUtil } from './load.js';
-import { checkOneCore } from './one-core.js';
 import { takePaddingByNumbers } from './padding.js';
 import { backendFolder, readInstalled } from './place.js';
 
