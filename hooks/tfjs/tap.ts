@@ -10,6 +10,7 @@ import { Folding } from './folding.js';
 import type { Instruments } from './instruments.js';
 import type { MergeResult } from './merge-probe/index.js';
 import { byName, type Gradients, wrapOptimizer } from './optimizer-seam.js';
+import { Retreat } from './reference-memory/index.js';
 import { SlowLane } from './slow-lane.js';
 import { Fallbacks, Steering, SteeringCost, type SteeringWarning } from './steering/index.js';
 import { StepClock, timed } from './step-clock.js';
@@ -37,6 +38,7 @@ export class Tap {
   readonly #budget: Budget;
   readonly #clock = new StepClock();
   readonly #slow: SlowLane;
+  readonly #retreat: Retreat;
   readonly #ticker: Ticker;
   readonly #folding: Folding;
   readonly #steering: Steering;
@@ -74,8 +76,10 @@ export class Tap {
     });
     const terms = new SteeringCost();
     const fallbacks = new Fallbacks((warning) => this.#alert(warning));
+    this.#retreat = new Retreat(statistics.store, (warning) => this.#alert(warning));
+    const retreat = this.#retreat;
     const measured = { budget, folding, fallbacks, terms, clock };
-    this.#ticker = new Ticker({ run, statistics, prober, slow, guard, failOpen, warn, ...measured });
+    this.#ticker = new Ticker({ run, statistics, retreat, prober, slow, guard, failOpen, warn, ...measured });
     const steering = new Steering({
       context: instruments.steering,
       nonTrainable: instruments.nonTrainable,
@@ -92,11 +96,14 @@ export class Tap {
       this.#subscription = guard.events.subscribe((event) => {
         if (event.event === 'steer') {
           steering.follow(event, this.#step);
+        } else if (event.event === 'tick') {
+          statistics.store.follow(event.pairs);
         }
       });
     } catch (error) {
       // A guard of the user's own may be anything.
       this.#ticker.dispose();
+      this.#retreat.dispose();
       steering.dispose();
       throw error;
     }
@@ -243,6 +250,7 @@ export class Tap {
     this.#slow.stop();
     this.#parts.instruments.look?.stop();
     this.#ticker.dispose();
+    this.#retreat.dispose();
     this.#steering.dispose();
     await this.#parts.instruments.close();
   }

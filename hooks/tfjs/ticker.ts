@@ -4,9 +4,10 @@ import type { SelfProbe } from '../../src/metrics/index.js';
 import type { Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import type { Folding } from './folding.js';
+import type { Retreat } from './reference-memory/index.js';
 import { PROBE_NUMBERS, type SelfProber } from './self-probe.js';
 import type { SlowLane } from './slow-lane.js';
-import type { DeviceStatistics } from './statistics.js';
+import type { DeviceStatistics, Reading } from './statistics.js';
 import type { Fallbacks, SteeringCost } from './steering/index.js';
 import type { StepClock } from './step-clock.js';
 
@@ -16,6 +17,7 @@ const LONGEST_WAIT = 100;
 export interface TickerParts {
   readonly run: string;
   readonly statistics: DeviceStatistics;
+  readonly retreat: Retreat;
   readonly prober: SelfProber | null;
   readonly slow: SlowLane;
   readonly guard: Guard;
@@ -43,6 +45,8 @@ export class Ticker {
   #unreadProbe: { readonly numbers: tf.Tensor1D; readonly step: number } | null = null;
   #selfProbe: SelfProbe | null = null;
   #nonFinite = 0;
+  /** a tick has compared every reference since training began */
+  #hasAll = false;
   #warnedOfWaiting = false;
 
   constructor(parts: TickerParts) {
@@ -87,13 +91,11 @@ export class Ticker {
 
   /** Measures what a tick and a self-probe cost here. @throws what fails in them */
   async rehearse(): Promise<void> {
-    const { statistics, prober, budget } = this.#parts;
+    const { prober, budget } = this.#parts;
     for (let round = 0; round < 2; round++) {
       // The first round compiles; the second is what the budget starts from.
       const start = performance.now();
-      const packed = statistics.measure(this.#noProbe);
-      statistics.read((await packed.data()) as Float32Array, 0);
-      packed.dispose();
+      await this.#rehearseTick();
       budget.expect('tick', performance.now() - start);
     }
     if (prober) {
@@ -102,6 +104,19 @@ export class Ticker {
       await numbers.data();
       numbers.dispose();
       budget.expect('probe', performance.now() - start);
+    }
+  }
+
+  /** With as many references at a time as the device has room for. */
+  async #rehearseTick(): Promise<void> {
+    const { statistics, retreat } = this.#parts;
+    let isRead = false;
+    while (!isRead) {
+      const packed = retreat.attempt(() => statistics.measure(this.#noProbe));
+      if (packed !== null) {
+        const values = await taken(packed);
+        isRead = retreat.attempt(() => statistics.read(values(), 0)) !== null;
+      }
     }
   }
 
@@ -116,41 +131,43 @@ export class Ticker {
     });
   }
 
-  tick(step: number): void {
-    this.#measuring.run(() => this.#tick(step));
+  /** The first one, and with `isWhole`, compares also the references whose turn it is not. */
+  tick(step: number, isWhole = false): void {
+    this.#measuring.run(() => this.#tick(step, isWhole || !this.#hasAll));
   }
 
-  #tick(step: number): void {
-    const { statistics, budget, clock } = this.#parts;
+  #tick(step: number, isWhole: boolean): void {
+    const { statistics, retreat, budget, clock } = this.#parts;
     const start = performance.now();
     const every = step - this.#lastTick;
     this.#lastTick = step;
     const probe = this.#unreadProbe;
-    const packed = statistics.measure(probe?.numbers ?? this.#noProbe);
+    const packed = retreat.attempt(() => statistics.measure(probe?.numbers ?? this.#noProbe, isWhole));
+    if (packed === null) {
+      budget.spend('tick', performance.now() - start);
+      return;
+    }
     this.#unreadProbe = null;
     probe?.numbers.dispose();
     const measuringMs = performance.now() - start;
-    const report = (read: () => Float32Array) => {
+    this.#pending = taken(packed).then((values) => {
       const received = performance.now();
-      packed.dispose();
       this.#pending = null;
-      this.#reporting.runLate(() => this.#observe(read(), step, every, probe?.step ?? null));
+      this.#reporting.runLate(() => {
+        const reading = retreat.attempt(() => statistics.read(values(), step));
+        if (reading !== null) {
+          this.#hasAll ||= isWhole;
+          this.#observe(reading, every, probe?.step ?? null);
+        }
+      });
       const readingMs = performance.now() - received;
       clock.own(readingMs);
       budget.spend('tick', measuringMs + readingMs);
-    };
-    this.#pending = packed.data().then(
-      (values) => report(() => values as Float32Array),
-      (error) =>
-        report(() => {
-          throw error;
-        }),
-    );
+    });
   }
 
-  #observe(values: Float32Array, step: number, every: number, probeStep: number | null): void {
-    const { statistics, prober, slow, guard, run, folding, fallbacks } = this.#parts;
-    const reading = statistics.read(values, step);
+  #observe(reading: Reading, every: number, probeStep: number | null): void {
+    const { prober, slow, guard, run, folding, fallbacks } = this.#parts;
     slow.fill(reading.statistics);
     if (prober && probeStep !== null) {
       this.#selfProbe = prober.result(reading.extra, probeStep);
@@ -189,7 +206,7 @@ export class Ticker {
   }
 
   /**
-   * The final weights once more, probe included; with `isWhole` what the slow lane measures too.
+   * The final weights once more, against every reference, probe included; with `isWhole` what the slow lane measures too.
    * @throws with `strict` what fails in it
    */
   async finish(step: number, isWhole: boolean): Promise<void> {
@@ -204,14 +221,34 @@ export class Ticker {
     if (isWhole) {
       await this.#parts.slow.finish(step);
     }
-    this.tick(step);
-    await this.#pending;
-    this.rethrow();
+    const { retreat } = this.#parts;
+    let before: number;
+    do {
+      before = retreat.count;
+      this.tick(step, true);
+      await this.#pending;
+      this.rethrow();
+      // A tick that the device had no room for is taken again, with less.
+    } while (retreat.count > before);
   }
 
   dispose(): void {
     this.#unreadProbe?.numbers.dispose();
     this.#unreadProbe = null;
     this.#noProbe.dispose();
+  }
+}
+
+/** The values when the device has them, or what throws why it has not; gives the vector's memory back. */
+async function taken(packed: tf.Tensor1D): Promise<() => Float32Array> {
+  try {
+    const values = (await packed.data()) as Float32Array;
+    return () => values;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  } finally {
+    packed.dispose();
   }
 }

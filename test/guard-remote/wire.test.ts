@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Observation } from '../../src/guard/types.js';
 import { decodeObservation, encodeObservation } from '../../src/guard/wire.js';
 import type { GradientRecipe } from '../../src/metrics/pair-statistics.js';
-import { encodeSafetensors, MergeguardError, parseSafetensors } from '../../src/tensors/index.js';
+import {
+  encodeSafetensors,
+  MergeguardError,
+  parseSafetensors,
+  type TensorInput,
+} from '../../src/tensors/index.js';
 import { observation } from '../server/support.js';
 
 const count = fc.nat(1_000_000);
@@ -33,34 +38,40 @@ const parts = <Value>(value: fc.Arbitrary<Value>) =>
 const observations: fc.Arbitrary<Observation> = fc.tuple(fc.nat(3), fc.nat(4)).chain(([R, T]) => {
   const lengths = (n: number) => ({ minLength: n, maxLength: n });
   const tensor = fc.record({ name: fc.string(), shape: fc.array(count, { maxLength: 4 }) });
+  const turns = fc.record({
+    measuredAt: fc.array(fc.option(count), lengths(R)),
+    live: cells(R * T * 2),
+  });
+  const statistics = {
+    run: fc.string(),
+    step: count,
+    time: fc.string(),
+    references: fc.array(fc.string({ unit: 'grapheme' }), lengths(R)),
+    tensors: fc.array(tensor, lengths(T)),
+    pair: cells(R * T * 8),
+    live: cells(T * 5),
+    ref: cells(R * T * 5),
+    functional: cells(R * 8),
+    gradient: fc.option(recipe),
+    referenceGradients: fc.array(fc.option(recipe), lengths(R)),
+    absent: parts(fc.string()),
+    referenceAbsent: fc.array(parts(fc.string()), lengths(R)),
+    measuredAt: parts(count),
+    selfProbe: fc.option(
+      fc.record({
+        scale: fraction,
+        accuracy: fraction,
+        scaledAccuracy: fraction,
+        loss: anyNumber,
+        scaledLoss: anyNumber,
+        samples: count,
+        step: count,
+      }),
+    ),
+  };
+  const always = Object.keys(statistics) as (keyof typeof statistics)[];
   return fc.record({
-    statistics: fc.record({
-      run: fc.string(),
-      step: count,
-      time: fc.string(),
-      references: fc.array(fc.string({ unit: 'grapheme' }), lengths(R)),
-      tensors: fc.array(tensor, lengths(T)),
-      pair: cells(R * T * 8),
-      live: cells(T * 5),
-      ref: cells(R * T * 5),
-      functional: cells(R * 8),
-      gradient: fc.option(recipe),
-      referenceGradients: fc.array(fc.option(recipe), lengths(R)),
-      absent: parts(fc.string()),
-      referenceAbsent: fc.array(parts(fc.string()), lengths(R)),
-      measuredAt: parts(count),
-      selfProbe: fc.option(
-        fc.record({
-          scale: fraction,
-          accuracy: fraction,
-          scaledAccuracy: fraction,
-          loss: anyNumber,
-          scaledLoss: anyNumber,
-          samples: count,
-          step: count,
-        }),
-      ),
-    }),
+    statistics: fc.record({ ...statistics, turns }, { requiredKeys: always }),
     cost: fc.record({
       stepMs: cost,
       foldMs: cost,
@@ -126,6 +137,24 @@ describe('an observation on the wire', () => {
     );
   });
 
+  it('says what is wrong with turns', () => {
+    const given = observation('r', 1);
+    const turns = { measuredAt: [null], live: new Float32Array(2).fill(Number.NaN) };
+    const bytes = encodeObservation({ ...given, statistics: { ...given.statistics, turns } });
+    const { metadata, tensors } = parseSafetensors(bytes);
+    const rest = JSON.parse(metadata.observation!);
+    const again = (text: object, kept: [string, TensorInput][]) => () =>
+      decodeObservation(encodeSafetensors(new Map(kept), { observation: JSON.stringify(text) }));
+    const all = [...tensors];
+    const others = all.filter(([name]) => name !== 'turns');
+    expect(again(rest, all)().statistics.turns).toEqual(turns);
+    expect(again({ ...rest, turns: undefined }, all)).toThrow('a tensor "turns", but no turns.measuredAt');
+    expect(again(rest, others)).toThrow('tensor "turns" [1, 1, 2] is missing');
+    expect(again({ ...rest, turns: { measuredAt: [1, 2] } }, all)).toThrow(
+      '2 turns.measuredAt for 1 references',
+    );
+  });
+
   it('names every problem at once', () => {
     const { metadata } = parseSafetensors(encodeObservation(observation('r', 1)));
     const rest = JSON.parse(metadata.observation!);
@@ -138,7 +167,7 @@ describe('an observation on the wire', () => {
     expect(() => decodeObservation(encodeSafetensors(tensors, { observation: text }))).toThrow(
       [
         'the observation is wrong:',
-        '  - tensor "extra" is unknown, known are pair, live, ref, functional',
+        '  - tensor "extra" is unknown, known are pair, live, ref, functional, turns',
         '  - 0 referenceGradients for 1 references',
         '  - 0 referenceAbsent for 1 references',
         '  - tensor "pair" is I32, but must be F32 or F64',

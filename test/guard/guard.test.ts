@@ -120,6 +120,30 @@ describe('a tick', () => {
     });
   });
 
+  it('says since when a pair that was left out is of, and goes by the lengths of then', async () => {
+    const compared = (live: number, measuredAt: (number | null)[]) =>
+      observation(40, (made) => {
+        liveTauNorm(made, 0, 100);
+        liveTauNorm(made, 1, 100);
+        made.turns = { measuredAt, live: new Float32Array(2 * 2 * 2).fill(live) };
+      });
+    const [first, second] = of(await run([compared(1, [40, 30]), compared(4, [null, 40])]), 'tick');
+    expect(first!.pairs.map(({ measuredAt }) => measuredAt)).toEqual([undefined, 30]);
+    expect(first!.pairs[1]!.metrics.task_vector_cosine_similarity).toBe(1);
+    expect(second!.pairs.map(({ measuredAt }) => measuredAt)).toEqual([null, undefined]);
+    expect(second!.pairs[1]!.metrics.task_vector_magnitude_ratio).toBe(0.5);
+    const { metrics, reasons } = second!.pairs[0]!;
+    for (const name of [
+      'task_vector_l2_distance',
+      'layerwise_effective_rank',
+      'encoder_gradient_dot_product',
+    ]) {
+      expect(metrics[name]).toBeNull();
+      expect(reasons[name]).toMatch(/mnist takes turns .* not been compared yet/);
+    }
+    expect(metrics.subspace_overlap).toBe(1);
+  });
+
   it('passes the self-probe on', async () => {
     const probed = observation(10, (made) => {
       made.selfProbe = selfProbe;

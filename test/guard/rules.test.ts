@@ -40,6 +40,22 @@ describe('conflict', () => {
     expect(told(run(only('conflict', { ticks: 3 }), ticks))).toBe(expected);
   });
 
+  it('a tick that has left the reference out neither counts nor breaks; the next one counts, with the same gradient too', () => {
+    const cosines = [-0.1, -0.1, -0.1];
+    const ticks = cosines.map((cosine, i) =>
+      tick(
+        i * 10,
+        {
+          metrics: { encoder_gradient_cosine_similarity: cosine },
+          ...(i % 2 === 1 && { measuredAt: i * 10 - 10 }),
+        },
+        // Taken at step 5.
+        i >= 1 ? { ages: { encoder_gradient_cosine_similarity: i * 10 - 5 } } : {},
+      ),
+    );
+    expect(told(run(only('conflict', { ticks: 2 }), ticks))).toBe('raised@20');
+  });
+
   it('names the reference and the cosine', () => {
     const [event] = run(only('conflict', { ticks: 2 }), ticksOf([-0.1, -0.2]));
     expect(event?.title).toBe(

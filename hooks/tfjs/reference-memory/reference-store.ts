@@ -1,3 +1,4 @@
+import type { TickEvent } from '../../../src/guard/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { tauOf } from '../../../src/reference/index.js';
 import type { HostTensor } from '../../../src/tensors/index.js';
@@ -22,6 +23,7 @@ export class ReferenceStore {
   readonly parts: readonly StoredReference[];
   /** bytes of each, [R] */
   readonly sizes: readonly number[];
+  readonly #names: readonly string[];
   readonly #residence: Residence;
 
   /** @param options `budget`: bytes of the device that may be taken; `hasGradients`: whether gradients are compared */
@@ -44,6 +46,7 @@ export class ReferenceStore {
           gradient && options.hasGradients ? vectors((tensor) => gradient.get(tensor.name) ?? null) : null,
       };
     });
+    this.#names = references.map(({ name }) => name);
     this.sizes = this.parts.map(({ tau, gradient }) => tau.bytes + (gradient?.bytes ?? 0));
     this.#residence = new Residence(this.sizes, options.budget);
   }
@@ -53,9 +56,10 @@ export class ReferenceStore {
     return this.#residence;
   }
 
-  /** See Residence. */
-  score(scores: readonly (number | null)[]): void {
-    this.#residence.score(scores);
+  /** Those with the lowest scores, by any method, are to lie on the device; see Residence. */
+  follow(pairs: TickEvent['pairs']): void {
+    const scores = new Map(pairs.map(({ reference, scores }) => [reference, lowest(scores)]));
+    this.#residence.score(this.#names.map((name) => scores.get(name) ?? null));
   }
 
   /**
@@ -101,4 +105,9 @@ export class ReferenceStore {
       gradient?.dispose();
     }
   }
+}
+
+function lowest(scores: TickEvent['pairs'][number]['scores']): number | null {
+  const known = scores.map(({ value }) => value).filter((value) => value !== null);
+  return known.length > 0 ? Math.min(...known) : null;
 }

@@ -102,21 +102,17 @@ export class Residence {
     });
     const known = (list: readonly number[]) =>
       list.filter((r) => this.#scores[r] !== null).sort((a, b) => this.#scoreOf(a) - this.#scoreOf(b));
-    const [candidate] = known(this.#queue);
-    if (candidate === undefined) {
-      return;
-    }
     const taken = total(this.#residents.map((r) => this.#sizes[r]));
-    const leaving = known(this.#residents)
-      .reverse()
-      .find(
-        (r) =>
-          this.#scoreOf(r) > this.#scoreOf(candidate) + HYSTERESIS &&
-          taken - this.#sizes[r] + this.#sizes[candidate] <= this.#room,
-      );
-    if (leaving !== undefined) {
-      this.#residents = [...this.#residents.filter((r) => r !== leaving), candidate].sort((a, b) => a - b);
-      this.#queue = [...this.#queue.filter((r) => r !== candidate), leaving];
+    for (const coming of known(this.#queue)) {
+      const fits = (r: number) => taken - this.#sizes[r] + this.#sizes[coming] <= this.#room;
+      const leaving = known(this.#residents)
+        .reverse()
+        .find((r) => this.#scoreOf(r) > this.#scoreOf(coming) + HYSTERESIS && fits(r));
+      if (leaving !== undefined) {
+        this.#residents = [...this.#residents.filter((r) => r !== leaving), coming].sort((a, b) => a - b);
+        this.#queue = [...this.#queue.filter((r) => r !== coming), leaving];
+        return;
+      }
     }
   }
 

@@ -37,19 +37,17 @@ export const conflict = defineRule({
   options,
   create: ({ below, clearAbove, ticks }) => {
     const rows = new Map<string, number>();
-    let seen = -1;
+    /** step of the gradient that was last counted */
+    const seen = new Map<string, number>();
     return (tick) => {
       const readings: Reading[] = [];
       const measuredAt = tick.step - (tick.ages[METRIC] ?? 0);
-      if (measuredAt <= seen) {
-        return readings;
-      }
-      seen = measuredAt;
       for (const { reference, metrics, measuredAt: older } of tick.pairs) {
         const cosine = metrics[METRIC] ?? null;
-        if (cosine === null || older !== undefined) {
+        if (cosine === null || older !== undefined || measuredAt <= (seen.get(reference) ?? -1)) {
           continue;
         }
+        seen.set(reference, measuredAt);
         const row = cosine < below ? (rows.get(reference) ?? 0) + 1 : 0;
         rows.set(reference, row);
         readings.push({
