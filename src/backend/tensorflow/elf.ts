@@ -117,14 +117,12 @@ async function readDefined(
   }
   const symbols = await content(file, table);
   const strings = await content(file, sections[table.link]);
-  const wanted = prefixes.map((prefix) => Buffer.from(prefix));
   const defined = new Set<string>();
   for (let at = 0; at + SYMBOL_BYTES <= symbols.length; at += SYMBOL_BYTES) {
     const name = symbols.readUInt32LE(at);
-    const section = symbols.readUInt16LE(at + 6);
-    const isWanted = (prefix: Buffer) =>
-      strings.compare(prefix, 0, prefix.length, name, name + prefix.length) === 0;
-    if (section !== 0 && wanted.some(isWanted)) {
+    const isDefined = symbols.readUInt16LE(at + 6) !== 0;
+    const starts = (prefix: string) => strings.toString('latin1', name, name + prefix.length) === prefix;
+    if (isDefined && prefixes.some(starts)) {
       defined.add(text(strings, name));
     }
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ import { findLibrary } from './library.js';
 import { BINDING, backendFolder, type Installed, LIBRARIES, MANIFEST, NVIDIA } from './place.js';
 import { placeSources, SOURCES } from './sources.js';
 import type { TriedOut } from './try-out.js';
-import { unpackWheel } from './wheel.js';
+import { checkWheel, unpackWheel } from './wheel.js';
 
 export interface InstallOptions {
   /** a libtensorflow that is used where it lies: the folder of an unpacked one, or of a Python installation's */
@@ -71,6 +71,8 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
       join(folder, BINDING),
       signal,
     );
+    // only the libraries of a wheel are used from here on
+    await rm(join(folder, LIBRARIES, 'include'), { recursive: true, force: true });
     onStep('trying it out');
     const { triedOut, warnings } = await tryOut(folder, signal);
     const installed: Installed = { ...triedOut, from };
@@ -125,13 +127,6 @@ async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promi
     throw new MergeguardError(listProblems('the tensorflow backend can not be installed:', problems));
   }
   return compiler;
-}
-
-async function checkWheel(path: string): Promise<void> {
-  const found = await stat(path).catch(() => null);
-  if (found === null || !found.isFile()) {
-    throw new MergeguardError(`${path} is ${found === null ? 'not there' : 'no file'}; give a .whl file`);
-  }
 }
 
 /** A folder of its own beside the target, on its file system: it can take the target's place by its name alone. */

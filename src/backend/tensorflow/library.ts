@@ -61,16 +61,17 @@ export async function findLibrary(path: string): Promise<Library> {
     problems.push(`${folder} has no ${FRAMEWORK[0]}, which libtensorflow needs`);
   }
   const libraries: SharedLibrary[] = [];
-  for (const file of [first(folder, WITH_API), framework]) {
+  const files = [first(folder, WITH_API), framework].filter((file) => file !== undefined);
+  for (const file of files) {
     try {
-      if (file !== undefined) {
-        libraries.push(await readSharedLibrary(join(folder, file), ['TF', CUDA_FUNCTION]));
-      }
+      libraries.push(await readSharedLibrary(join(folder, file), ['TF', CUDA_FUNCTION]));
     } catch (error) {
       problems.push(messageOf(error));
     }
   }
-  problems.push(...libraryProblems(libraries));
+  if (libraries.length === files.length) {
+    problems.push(...libraryProblems(libraries));
+  }
   if (problems.length > 0 || headers === undefined) {
     throw new MergeguardError(problems.join('\n'));
   }
@@ -88,7 +89,7 @@ function libraryProblems(libraries: readonly SharedLibrary[]): string[] {
     );
   }
   const missing = FUNCTIONS.filter((name) => !libraries.some(({ defined }) => defined.has(name)));
-  return libraries.length > 0 && missing.length > 0
+  return missing.length > 0
     ? [
         `${libraries.map(({ path }) => path).join(' and ')} lack ${missing.join(', ')} of TensorFlow's C API: ` +
           'take an official libtensorflow 2.9 or later, or a tensorflow or tensorflow-cpu wheel',

@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../tensors/errors.js';
 import { checkOneCore } from '../one-core.js';
 import { type Binding, loadTensorflow, provideLegacyUtil } from './load.js';
 import { takePaddingByNumbers } from './padding.js';
 import { backendFolder, readInstalled } from './place.js';
+import { takeShortcuts } from './shortcuts.js';
 
 export const TENSORFLOW_ADVICE =
   'install it by `mergeguard backend install tensorflow --from-wheel FILE` with the file that `pip download --no-deps tensorflow-cpu` brings ' +
@@ -31,6 +32,7 @@ export async function openTensorflow(): Promise<{ description: string }> {
   if (opened === undefined) {
     const from = tf.findBackendFactory('tensorflow') == null ? await register() : 'loaded by the program';
     takePaddingByNumbers();
+    takeShortcuts();
     const { binding } = tf.findBackend('tensorflow') as unknown as { binding: Binding };
     const device = binding.isUsingGpuDevice() ? gpuName() : 'CPU';
     opened = { description: `libtensorflow ${binding.TF_Version}, ${device}, ${from}` };
@@ -45,9 +47,10 @@ async function register(): Promise<string> {
   if (installed === null) {
     return importPackage(folder);
   }
+  const from = installed.from.endsWith('.whl') ? basename(installed.from) : installed.from;
   try {
     loadTensorflow(folder);
-    return `of ${installed.from}`;
+    return `of ${from}`;
   } catch (error) {
     throw new Error(
       `libtensorflow ${installed.version} of ${installed.from} does not load: ${messageOf(error)}`,

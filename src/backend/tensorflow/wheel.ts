@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import yauzl from 'yauzl';
 import { MergeguardError, messageOf } from '../../tensors/errors.js';
@@ -11,56 +11,71 @@ const WANTED =
 const LIBRARY = /^tensorflow\/libtensorflow[^/]*\.so[.0-9]*$/;
 
 /**
+ * @throws MergeguardError where the file is no wheel of TensorFlow for Linux
+ */
+export async function checkWheel(path: string): Promise<void> {
+  await readWheel(path, async () => undefined);
+}
+
+/**
  * Unpacks what the binding needs of a tensorflow wheel. A wheel is a zip file; entries of a gigabyte are streamed.
  *
  * @param into a folder; gets `tensorflow/` and the wheel's `.dist-info/METADATA`
  * @throws MergeguardError where it is no wheel of TensorFlow for Linux, or there is no room for it
  */
 export async function unpackWheel(path: string, into: string, signal?: AbortSignal): Promise<void> {
+  await readWheel(path, async (zip, entries) => {
+    await checkRoom(path, into, entries);
+    for (const entry of entries) {
+      // yauzl refuses names that lead out of the folder
+      const target = join(into, entry.fileName);
+      await mkdir(dirname(target), { recursive: true });
+      await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target), { signal });
+    }
+  });
+}
+
+/** Gives the wanted entries, of which at least one is a library. */
+async function readWheel(
+  path: string,
+  use: (zip: yauzl.ZipFile, entries: readonly yauzl.Entry[]) => Promise<void>,
+): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found === null || !found.isFile()) {
     throw new MergeguardError(`${path} is ${found === null ? 'not there' : 'no file'}; give a .whl file`);
   }
+  let zip: yauzl.ZipFile;
+  const entries: yauzl.Entry[] = [];
   try {
-    const zip = await yauzl.openPromise(path, { autoClose: false });
-    try {
-      const entries: yauzl.Entry[] = [];
-      for await (const entry of zip.eachEntry()) {
-        if (WANTED.test(entry.fileName)) {
-          entries.push(entry);
-        }
+    zip = await yauzl.openPromise(path, { autoClose: false });
+    for await (const entry of zip.eachEntry()) {
+      if (WANTED.test(entry.fileName)) {
+        entries.push(entry);
       }
-      await checkEntries(path, into, entries);
-      for (const entry of entries) {
-        // yauzl refuses names that lead out of the folder
-        const target = join(into, entry.fileName);
-        await mkdir(dirname(target), { recursive: true });
-        await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target), { signal });
-      }
-    } finally {
-      zip.close();
     }
   } catch (error) {
-    if (error instanceof MergeguardError || signal?.aborted) {
-      throw error;
+    throw new MergeguardError(`${path} can not be read as a wheel: ${messageOf(error)} Download it again`);
+  }
+  try {
+    if (!entries.some(({ fileName }) => LIBRARY.test(fileName))) {
+      throw new MergeguardError(
+        `${path} holds no tensorflow/libtensorflow*.so: take a wheel of tensorflow or tensorflow-cpu, 2.15 or later, for Linux ` +
+          '(`pip download --no-deps tensorflow-cpu`)',
+      );
     }
-    throw new MergeguardError(`${path} can not be unpacked: ${messageOf(error)}; download the wheel again`);
+    await use(zip, entries);
+  } finally {
+    zip.close();
   }
 }
 
-async function checkEntries(path: string, into: string, entries: readonly yauzl.Entry[]): Promise<void> {
-  if (!entries.some(({ fileName }) => LIBRARY.test(fileName))) {
-    throw new MergeguardError(
-      `${basename(path)} holds no tensorflow/libtensorflow*.so: take a wheel of tensorflow or tensorflow-cpu, 2.15 or later, for Linux ` +
-        `(\`pip download --no-deps tensorflow-cpu\`)`,
-    );
-  }
+async function checkRoom(path: string, into: string, entries: readonly yauzl.Entry[]): Promise<void> {
   const needed = entries.reduce((sum, { uncompressedSize }) => sum + uncompressedSize, 0);
   const { bavail, bsize } = await statfs(into);
   if (needed > bavail * bsize) {
     throw new MergeguardError(
-      `${into} has room for ${gigabytes(bavail * bsize)}, the libraries of ${basename(path)} take ${gigabytes(needed)}: ` +
-        'make room, or unpack the wheel elsewhere and give that folder with --libtensorflow',
+      `${into} has room for ${gigabytes(bavail * bsize)}, the libraries of ${path} take ${gigabytes(needed)}: ` +
+        'make room, or unpack the wheel elsewhere and give its folder `tensorflow` with --libtensorflow',
     );
   }
 }
