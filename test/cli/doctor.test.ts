@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { BACKEND_NAMES, type Survey } from '../../src/backend/index.js';
+import type { DeviceReport } from '../../src/cli/doctor/devices.js';
+import type { TapCost } from '../../src/cli/doctor/tap-lines.js';
 import { killAll, run } from './program.js';
 
 afterEach(killAll);
@@ -37,5 +39,44 @@ describe('mergeguard doctor', () => {
     const chosen = report.backends.find(({ name }) => name === report.chosen);
     expect(chosen?.opens).toBe(true);
     expect(Array.isArray(report.fingerprints)).toBe(true);
+  });
+
+  it('measures a device with --gpu, and states what ticks and folds must move at that rate', async () => {
+    const { code, out } = await run(
+      ...['doctor', '--gpu', '--backend', 'cpu', '--parameters', '1e6', '--references', '2', '--json'],
+    );
+    expect(code).toBe(0);
+    const { devices } = JSON.parse(out) as { devices: (DeviceReport & { tap: TapCost })[] };
+    expect(devices.map(({ backend, problem }) => [backend, problem])).toEqual([['cpu', null]]);
+    const [{ rates, memory, tap }] = devices;
+    expect(rates!.copy.bytesPerSecond).toBeGreaterThan(1e6);
+    expect(rates!.matrices.flopsPerSecond).toBeGreaterThan(1e6);
+    expect(rates!.answerMs).toBeGreaterThan(0);
+    expect(memory!.bytes).toBeGreaterThan(2 ** 28);
+    // Weights, base and average; task vector and gradient of two references; float32.
+    expect(tap).toMatchObject({ tickBytes: 28e6, foldBytes: 12e6, memoryBytes: 24e6, referenceBytes: 16e6 });
+    expect(tap.tickMs).toBeCloseTo(28e9 / rates!.copy.bytesPerSecond, 6);
+    expect(tap.enoughStepMs).toBeCloseTo((tap.foldMs + tap.tickMs / 10) / 0.02, 6);
+  });
+
+  it('measures with --gpu what opens and is no last resort', async () => {
+    const { code, out } = await run('doctor', '--gpu');
+    expect(code).toBe(0);
+    const measured = [...out.matchAll(/^Measured on (\w+), (.+):$/gm)].map(([, name]) => name);
+    expect(measured).toContain('wasm');
+    expect(measured).not.toContain('cpu');
+    expect(out).toMatch(/^ {2}copy on the device +[\d.]+ [MGT]B\/s, read and written/m);
+    expect(out).toMatch(/^ {2}The tap of 100 M parameters with 4 references, at the rate of a copy:$/m);
+    expect(out).toMatch(/^ {4}a tick +moves 4.4 GB at least: [\d.]+ m?s$/m);
+  });
+
+  it.each([
+    [['--gpu', '--references', '1.5'], '--references is 1.5; give a whole number from 0'],
+    [['--gpu', '--parameters', '0'], '--parameters is 0; give a whole number from 1'],
+    [['--backend', 'wasm'], 'backend -> gpu'],
+  ])('%s is bad usage', async (options, message) => {
+    const { code, err } = await run('doctor', ...options);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
   });
 });
