@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { filter, firstValueFrom } from 'rxjs';
 import { type Attached, type AttachOptions, sharedWeights } from '../../../hooks/tfjs/index.js';
 import {
@@ -93,6 +94,11 @@ export class SmallModel {
     };
   }
 
+  /** `values` for every backend: on webgpu nobody can wait for the device. */
+  read(): Promise<number[][]> {
+    return Promise.all(this.variables.map(async (variable) => [...(await variable.data())]));
+  }
+
   values(): number[][] {
     return this.variables.map((variable) => [...variable.dataSync()]);
   }
@@ -163,8 +169,16 @@ export async function train(
   for (let step = 0; step < steps; step++) {
     atStep(step);
     optimizer.minimize(model.loss, false, model.variables);
-    await tf.nextFrame();
+    await turn();
   }
+}
+
+/** A turn of the event loop in which the device has done what it was handed, and what waits for that is read. */
+export async function turn(): Promise<void> {
+  if (tf.getBackend() === 'webgpu') {
+    await (tf.backend() as WebGPUBackend).device.queue.onSubmittedWorkDone();
+  }
+  await tf.nextFrame();
 }
 
 /** A guard in this process whose observations can be looked at. */

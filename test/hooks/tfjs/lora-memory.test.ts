@@ -68,7 +68,7 @@ async function tick(matrices: number): Promise<{ peak: number; products: number 
     k: RANK,
     unmeasured: { gradient: 'adapters' },
   });
-  settle(statistics, 3);
+  await settle(statistics, 3);
   const resting = tf.memory();
   // The reference's task vectors are dense; of the live model there are none, nor a base, nor gradients.
   expect(resting.numBytes - before.numBytes).toBeLessThan((matrices + 0.5) * DENSE);

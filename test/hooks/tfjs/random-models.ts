@@ -124,12 +124,12 @@ export function referenceOf(
 }
 
 /** Measures these weights again and again, until the tracked subspaces have settled. */
-export function settle(statistics: DeviceStatistics, ticks = 60): Reading {
+export async function settle(statistics: DeviceStatistics, ticks = 60): Promise<Reading> {
   const nothing = tf.zeros([1]) as tf.Tensor1D;
   let reading: Reading | null = null;
   for (let tick = 0; tick < ticks; tick++) {
     const packed = statistics.measure(nothing);
-    reading = statistics.read(packed.dataSync() as Float32Array, 1);
+    reading = statistics.read((await packed.data()) as Float32Array, 1);
     packed.dispose();
   }
   nothing.dispose();

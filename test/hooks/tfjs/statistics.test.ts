@@ -47,17 +47,17 @@ interface Case {
 }
 
 /** The same models through the device and through the slow float64 reference. */
-function bothWays({
+async function bothWays({
   shapes,
   seed,
   liveGradient = true,
   references: withGradient,
   chunk,
   referenceBytes,
-}: Case): {
+}: Case): Promise<{
   device: PairStatistics;
   host: PairStatistics;
-} {
+}> {
   const base = randomTensors(shapes, 0.5, 'base', seed);
   const live = sum(base, randomTensors(shapes, 0.1, 'live', seed));
   const gradient = randomTensors(shapes, 0.01, 'gradient', seed);
@@ -77,7 +77,7 @@ function bothWays({
     statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
   }
-  const device = complete(settle(statistics));
+  const device = complete(await settle(statistics));
   disposeAll(statistics, tensors);
   const side = (taskVector: NumericTensors, g: NamedTensors | null) => ({
     taskVector,
@@ -132,12 +132,12 @@ function scaleOf(name: string, statistics: PairStatistics, r: number): number {
 }
 
 describe('statistics on the device against float64 on the host', () => {
-  it('agree for every metric of the fast lane: several references, some without gradients', () => {
-    expectSameMetrics(bothWays({ shapes: SHAPES, seed: 1, references: [true, false, true] }));
+  it('agree for every metric of the fast lane: several references, some without gradients', async () => {
+    expectSameMetrics(await bothWays({ shapes: SHAPES, seed: 1, references: [true, false, true] }));
   });
 
-  it('agree cell by cell, left and right not swapped', () => {
-    const { device, host } = bothWays({ shapes: SHAPES, seed: 2, references: [true] });
+  it('agree cell by cell, left and right not swapped', async () => {
+    const { device, host } = await bothWays({ shapes: SHAPES, seed: 2, references: [true] });
     const place = new Map(device.tensors.map(({ name }, t) => [name, t]));
     host.tensors.forEach(({ name, shape }, t) => {
       const at = place.get(name)!;
@@ -164,23 +164,23 @@ describe('statistics on the device against float64 on the host', () => {
     });
   });
 
-  it.each([1, 128, 1000])('agree in chunks of %i elements', (chunk) => {
-    expectSameMetrics(bothWays({ shapes: SHAPES, seed: 3, references: [true, true], chunk }));
+  it.each([1, 128, 1000])('agree in chunks of %i elements', async (chunk) => {
+    expectSameMetrics(await bothWays({ shapes: SHAPES, seed: 3, references: [true, true], chunk }));
   });
 
-  it.each([0, 20_000])('agree where references may take %i bytes of the device', (referenceBytes) => {
+  it.each([0, 20_000])('agree where references may take %i bytes of the device', async (referenceBytes) => {
     const shapes = { ...SHAPES, 'wide/kernel': [40, 50] };
-    expectSameMetrics(bothWays({ shapes, seed: 5, references: [true, true, false], referenceBytes }));
+    expectSameMetrics(await bothWays({ shapes, seed: 5, references: [true, true, false], referenceBytes }));
   });
 
-  it('agree without a live gradient, and say that it is missing', () => {
-    const both = bothWays({ shapes: SHAPES, seed: 4, references: [true], liveGradient: false });
+  it('agree without a live gradient, and say that it is missing', async () => {
+    const both = await bothWays({ shapes: SHAPES, seed: 4, references: [true], liveGradient: false });
     expectSameMetrics(both);
     expect(both.device.gradient).toBeNull();
     expect(both.device.absent.gradient).toMatch(/no gradient of the live model/);
   });
 
-  it('agree for random shapes, stored both ways', () => {
+  it('agree for random shapes, stored both ways', async () => {
     const size = fc.integer({ min: 1, max: 22 });
     const stored = fc.oneof(
       fc.constant([] as number[]),
@@ -195,14 +195,14 @@ describe('statistics on the device against float64 on the host', () => {
         // Two vectors of one number each are parallel, and what rests on their angle is rounding.
         ['some/bias', [20]],
       ]);
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(entry, { minLength: 1, maxLength: 4 }),
         fc.array(fc.boolean(), { minLength: 1, maxLength: 3 }),
         fc.integer({ min: 1, max: 2000 }),
         fc.integer({ min: 0, max: 1000 }),
-        (entries, references, chunk, seed) => {
-          expectSameMetrics(bothWays({ shapes: shapesOf(entries), seed, references, chunk }));
+        async (entries, references, chunk, seed) => {
+          expectSameMetrics(await bothWays({ shapes: shapesOf(entries), seed, references, chunk }));
         },
       ),
       { seed: 7, numRuns: 12 },
@@ -214,10 +214,10 @@ describe('what is missing or not finite', () => {
   const base = randomTensors(SHAPES, 0.5, 'base');
   const tau = randomTensors(SHAPES, 0.1, 'tau');
 
-  function measured(
+  async function measured(
     references: Reference[],
     change: (live: Map<string, { shape: readonly number[]; data: Float32Array }>) => void = () => {},
-  ): PairStatistics {
+  ): Promise<PairStatistics> {
     const tensors = sharedTensors(SHAPES, base);
     const statistics = deviceStatistics(tensors, references);
     const live = new Map(sum(base, randomTensors(SHAPES, 0.1, 'live')));
@@ -226,14 +226,14 @@ describe('what is missing or not finite', () => {
     const gradients = gradientMap(tensors, randomTensors(SHAPES, 0.01, 'gradient'));
     statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
-    const result = complete(settle(statistics, 3));
+    const result = complete(await settle(statistics, 3));
     disposeAll(statistics, tensors);
     return result;
   }
 
-  it('a reference with a gradient for some tensors only: those are measured, the metric names the others', () => {
+  it('a reference with a gradient for some tensors only: those are measured, the metric names the others', async () => {
     const partial = new Map([...randomTensors(SHAPES, 0.01, 'g')].slice(0, 3));
-    const found = measured([referenceOf('partial', base, tau, partial)]);
+    const found = await measured([referenceOf('partial', base, tau, partial)]);
     found.tensors.forEach(({ name }, t) => {
       const cell = found.pair.subarray(t * PAIR_WIDTH);
       const numbers = [cell[PAIR.gradientDot], cell[PAIR.gradientDistance], found.ref[t * SIDE_WIDTH + 1]];
@@ -245,21 +245,24 @@ describe('what is missing or not finite', () => {
     expect(cosine).toMatchObject({ value: null, reason: expect.stringContaining('(and 4 more)') });
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('%d in one tensor spoils that one and no other', (bad) => {
-    const found = measured([referenceOf('r', base, tau)], (live) => {
-      const { shape, data } = live.get('up.weight')!;
-      live.set('up.weight', { shape, data: data.map((value, i) => (i === 100 ? bad : value)) });
-    });
-    const broken = found.tensors.filter((_, t) => !Number.isFinite(found.live[t * SIDE_WIDTH]));
-    expect(broken.map(({ name }) => name)).toEqual(['up.weight']);
-    expect(computePairMetrics(found, 0).task_vector_l2_distance).toMatchObject({
-      value: null,
-      reason: expect.stringContaining('up.weight'),
-    });
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    '%d in one tensor spoils that one and no other',
+    async (bad) => {
+      const found = await measured([referenceOf('r', base, tau)], (live) => {
+        const { shape, data } = live.get('up.weight')!;
+        live.set('up.weight', { shape, data: data.map((value, i) => (i === 100 ? bad : value)) });
+      });
+      const broken = found.tensors.filter((_, t) => !Number.isFinite(found.live[t * SIDE_WIDTH]));
+      expect(broken.map(({ name }) => name)).toEqual(['up.weight']);
+      expect(computePairMetrics(found, 0).task_vector_l2_distance).toMatchObject({
+        value: null,
+        reason: expect.stringContaining('up.weight'),
+      });
+    },
+  );
 
-  it('weights of the base: zeros, and no subspace', () => {
-    const found = measured([referenceOf('r', base, tau)], (live) => {
+  it('weights of the base: zeros, and no subspace', async () => {
+    const found = await measured([referenceOf('r', base, tau)], (live) => {
       for (const [name, tensor] of base) {
         live.set(name, tensor);
       }
@@ -270,15 +273,15 @@ describe('what is missing or not finite', () => {
     expect(computePairMetrics(found, 0).subspace_overlap.value).toBeNull();
   });
 
-  it('no reference: the live side alone', () => {
-    const found = measured([]);
+  it('no reference: the live side alone', async () => {
+    const found = await measured([]);
     expect(found.pair).toHaveLength(0);
     expect([...found.live].filter((_, i) => i % SIDE_WIDTH < 2).every(Number.isFinite)).toBe(true);
   });
 });
 
 describe('a reference of low rank', () => {
-  it('is measured as the same one in full: factors multiplied out, what is not there zero', () => {
+  it('is measured as the same one in full: factors multiplied out, what is not there zero', async () => {
     const base = randomTensors(SHAPES, 0.5, 'base');
     const tau = new Map(randomTensors(SHAPES, 0.1, 'tau'));
     const { shape } = tau.get('up.weight')!;
@@ -301,7 +304,7 @@ describe('a reference of low rank', () => {
     const tensors = sharedTensors(SHAPES, base);
     const statistics = deviceStatistics(tensors, [full, low]);
     assignAll(tensors, sum(base, randomTensors(SHAPES, 0.1, 'live')));
-    const { pair } = complete(settle(statistics, 3));
+    const { pair } = complete(await settle(statistics, 3));
     disposeAll(statistics, tensors);
     const half = pair.length / 2;
     pair.subarray(0, half).forEach((value, i) => {
@@ -312,20 +315,20 @@ describe('a reference of low rank', () => {
 });
 
 describe('device memory', () => {
-  it('is all given back, and ticks and folds keep none', () => {
+  it('is all given back, and ticks and folds keep none', async () => {
     const base = randomTensors(SHAPES, 0.5, 'base');
     const tensors = sharedTensors(SHAPES, base);
     const before = tf.memory().numTensors;
     const references = [referenceOf('r', base, randomTensors(SHAPES, 0.1, 'tau'), base)];
     const statistics = deviceStatistics(tensors, references, { chunk: 500 });
     assignAll(tensors, sum(base, randomTensors(SHAPES, 0.1, 'live')));
-    settle(statistics, 2);
+    await settle(statistics, 2);
     const working = tf.memory().numTensors;
     const gradients = gradientMap(tensors, base);
     statistics.gradients!.fold(gradients, 1);
     tf.dispose(gradients);
     statistics.gradients!.rehearse();
-    settle(statistics, 5);
+    await settle(statistics, 5);
     expect(tf.memory().numTensors).toBe(working);
     statistics.dispose();
     expect(tf.memory().numTensors).toBe(before);
