@@ -31,8 +31,11 @@ export class CalibrationGradientPart implements FunctionalPart {
 
   async begin(_piece: number, step: number): Promise<() => void> {
     const grads = this.#evaluate();
-    this.#gradients.fold(grads, step);
-    tf.dispose(grads);
+    try {
+      this.#gradients.fold(grads, step);
+    } finally {
+      tf.dispose(grads);
+    }
     return () => {};
   }
 
@@ -47,13 +50,11 @@ export class CalibrationGradientPart implements FunctionalPart {
   /** By variable name. */
   #evaluate(): tf.NamedTensorMap {
     return leaveNoTrace(this.#nonTrainable, (watch) => {
-      const { value, grads } = tf.variableGrads(
-        () =>
-          tf.mean(watch(() => this.#calibration.losses(this.#calibration.scores(this.#inputs)))) as tf.Scalar,
-        [...this.#variables],
+      const losses = () => watch(() => this.#calibration.losses(this.#calibration.scores(this.#inputs)));
+      // Tidied, since the value stays where the gradients fail.
+      return tf.tidy(
+        () => tf.variableGrads(() => tf.mean(losses()) as tf.Scalar, [...this.#variables]).grads,
       );
-      value.dispose();
-      return grads;
     });
   }
 

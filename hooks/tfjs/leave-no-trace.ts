@@ -16,6 +16,9 @@ export function leaveNoTrace<Result>(
   const before = new Snapshot(nonTrainable);
   try {
     return body(watchInto(kept));
+  } catch (error) {
+    dropTape();
+    throw error;
   } finally {
     before.restore();
     tf.dispose(kept.filter((tensor) => !tensor.isDisposed));
@@ -53,7 +56,8 @@ export class Snapshot {
 
   constructor(variables: readonly tf.Variable[]) {
     this.#variables = variables;
-    this.#saved = variables.map((variable) => tf.keep(variable.clone()));
+    // Of all or of none, where the device has no room for them.
+    this.#saved = tf.tidy(() => variables.map((variable) => variable.clone())).map((value) => tf.keep(value));
   }
 
   restore(): void {

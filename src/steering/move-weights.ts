@@ -71,7 +71,8 @@ export function withValues<Result>(
   value: (index: number) => tf.Tensor,
   body: () => Result,
 ): Result {
-  const saved = variables.map((variable) => tf.keep(variable.clone()));
+  // Of all or of none, where the device has no room for them.
+  const saved = tf.tidy(() => variables.map((variable) => variable.clone())).map((value) => tf.keep(value));
   try {
     variables.forEach((variable, index) => {
       const next = value(index);

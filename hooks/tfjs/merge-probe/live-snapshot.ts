@@ -9,7 +9,9 @@ export class LiveSnapshot {
   /** Takes no room until the training changes a variable: a clone shares its values. */
   constructor(variables: readonly tf.Variable[], step: number) {
     this.step = step;
-    this.#values = new Map(variables.map((variable) => [variable, tf.keep(variable.clone())]));
+    // Of all or of none, where the device has no room for them.
+    const values = tf.tidy(() => variables.map((variable) => variable.clone()));
+    this.#values = new Map(variables.map((variable, index) => [variable, tf.keep(values[index])]));
   }
 
   value(variable: tf.Variable): tf.Tensor {
