@@ -50,6 +50,10 @@ export const doctorCommand: Command<DoctorArguments> = {
 };
 
 async function doctor({ json, gpu, backend, parameters, references }: DoctorArguments): Promise<void> {
+  if (gpu) {
+    // TensorFlow would take all of a GPU's memory when it first computes, and leave none to webgpu in this process.
+    process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  }
   const backends = await surveyBackends();
   const chosen = (await openBackend('auto')).name;
   const fingerprints = await shippedFingerprints();

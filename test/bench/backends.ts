@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BACKEND_NAMES } from '../../src/backend/index.js';
-import { type Row, tableLines, verdictLines } from './backends/lines.js';
+import { type Row, shortLine, tableLines, verdictLines } from './backends/lines.js';
 import type { Answer, Order } from './backends/measure-child.js';
 import { MODEL_NAMES } from './backends/models.js';
 import { BATCH, REFERENCES } from './common/guarded-steps.js';
@@ -49,6 +49,7 @@ for (const backend of backends) {
       takesSoftware: values.backends !== undefined,
     });
     rows.push({ backend, model, answer });
+    tell(`  ${shortLine(answer)}`);
   }
 }
 if (values.json) {

@@ -47,7 +47,7 @@ export function tableLines(rows: readonly Row[], left: readonly BackendName[]): 
   lines.push(...[...devices].map(([backend, device]) => `${backend}: ${device}`));
   for (const { backend, model, answer } of rows) {
     if ('problem' in answer) {
-      lines.push(`not measured: ${model} on ${backend}: ${answer.problem.replaceAll(/\s*\n\s*/g, ' ')}`);
+      lines.push(`not measured: ${model} on ${backend}: ${oneLine(answer.problem)}`);
     }
   }
   lines.push(...left.map((backend) => `not measured: ${backend}: --backends did not name it`));
@@ -74,6 +74,20 @@ function cellsOf(measured: Measured): string[] {
 
 function intervalText({ interval }: Ratio): string {
   return interval === null ? '–' : interval.map((value) => value.toFixed(4)).join('–');
+}
+
+/** As soon as it is known: what comes after may be cut off. */
+export function shortLine(answer: Answer): string {
+  if ('problem' in answer) {
+    return oneLine(answer.problem);
+  }
+  const { plain, guarded, stepsPerBlock } = answer.measured;
+  const [plainMs, guardedMs] = [plain, guarded].map(({ wall }) => (mean(wall) / stepsPerBlock).toFixed(2));
+  return `${plainMs} ms plain, ${guardedMs} ms guarded, ratio ${ratioOf(plain.wall, guarded.wall).value.toFixed(4)}`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** What is to be reached, and whether it is, of what was measured. */
