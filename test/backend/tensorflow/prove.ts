@@ -20,12 +20,7 @@ import { unpackWheel } from '../../../src/backend/tensorflow/wheel.js';
  */
 const WHEEL = 'tensorflow-cpu==2.21.0';
 const NODES = ['20', '22', '24'];
-const TESTS = [
-  'test/backend/contract.test.ts',
-  'test/backend/tensorflow',
-  'test/hooks/tfjs',
-  'test/steering',
-];
+const TESTS = ['test/backend/contract.test.ts', 'test/backend/tensorflow', 'test/hooks/tfjs'];
 const DEMO = ['--steps', '60', '--pretrain-steps', '60', '--reference-steps', '40', '--no-server'];
 
 const root = mkdtempSync(join(tmpdir(), 'mergeguard-tensorflow-'));

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
+import { describeBackend, openBackend } from '../../../src/backend/index.js';
 import { connectGuard, createGuard, resolveConfig } from '../../../src/guard/index.js';
 import { type Server, startServer } from '../../../src/server/index.js';
 import { MergeguardError } from '../../../src/tensors/index.js';
@@ -50,7 +50,7 @@ async function trained(guard: AttachOptions['guard'], config: AttachOptions['con
 describe('a guard in another process', () => {
   it('watches a run: hello, ticks with scores, end', async () => {
     const { log } = await trained(elsewhere, EVERY_STEP);
-    const backend = { backend: 'wasm', backendDescription: expect.stringContaining('tfjs-backend-wasm') };
+    const backend = { backend: chosen, backendDescription: describeBackend() };
     expect(log.events[0]).toMatchObject({ event: 'hello', ...backend, fingerprint: 'sample' });
     const last = log.of('tick').at(-1)!;
     expect(last.step).toBe(12);
