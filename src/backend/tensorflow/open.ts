@@ -8,7 +8,6 @@ import { type Binding, loadTensorflow, provideLegacyUtil } from './load.js';
 import { takePaddingByNumbers } from './padding.js';
 import { backendFolder, readInstalled } from './place.js';
 import { takeShortcuts } from './shortcuts.js';
-import { takeShortcuts } from './shortcuts.js';
 
 export const TENSORFLOW_ADVICE =
   'install it by `mergeguard backend install tensorflow --from-wheel FILE` with the file that `pip download --no-deps tensorflow-cpu` brings ' +
@@ -33,7 +32,6 @@ export async function openTensorflow(): Promise<{ description: string }> {
   if (opened === undefined) {
     const from = tf.findBackendFactory('tensorflow') == null ? await register() : 'loaded by the program';
     takePaddingByNumbers();
-    takeShortcuts();
     takeShortcuts();
     const { binding } = tf.findBackend('tensorflow') as unknown as { binding: Binding };
     const device = binding.isUsingGpuDevice() ? gpuName() : 'CPU';
