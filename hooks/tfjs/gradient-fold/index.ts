@@ -1,5 +1,7 @@
+import { computeBackend } from '../compute/compute-program.js';
 import type { FoldSources, GradientFold } from './gradient-fold.js';
 import { PlainFold } from './plain-fold.js';
+import { WebgpuFold } from './webgpu-fold.js';
 
 export * from './gradient-fold.js';
 
@@ -11,7 +13,12 @@ export interface FoldWay {
 
 /** The ways that the active backend has: the fastest first, the plain one last. */
 export function foldWays(): readonly FoldWay[] {
-  return [{ name: 'plain', make: (sources) => new PlainFold(sources) }];
+  const plain = { name: 'plain', make: (sources: FoldSources) => new PlainFold(sources) };
+  const compute = computeBackend();
+  if (compute) {
+    return [{ name: 'kernels', make: (sources) => new WebgpuFold(compute, sources) }, plain];
+  }
+  return [plain];
 }
 
 export function gradientFold(sources: FoldSources): GradientFold {
