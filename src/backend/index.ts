@@ -19,3 +19,4 @@ export {
 } from './open.js';
 export { isOutOfMemory } from './out-of-memory.js';
 export { foldBytes, referenceMemoryBytes, tapMemoryBytes, tickBytes } from './tap-cost.js';
+export { DEFINE_FUNCTION } from './tensorflow/functions-source.js';

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MergeguardError } from '../../tensors/errors.js';
+import { FUNCTIONS_SOURCE, NEW_OPERATION } from './functions-source.js';
 import type { Library } from './library.js';
 
 const run = promisify(execFile);
@@ -53,9 +55,13 @@ export async function build(
   const { include_dir: nodeApi } = createRequire(import.meta.url)('node-api-headers') as {
     include_dir: string;
   };
+  const functions = `${out}.functions.cc`;
+  await writeFile(functions, FUNCTIONS_SOURCE);
   const parameters = [
     ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
     ...['-I', library.headers, '-I', nodeApi],
+    // tfjs-node makes operations by a call that also defines functions.
+    ...[`-DTFE_NewOp=${NEW_OPERATION}`, functions],
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(sources, file)),
     ...library.libraries.map(({ path }) => path),
     // all symbols when it is loaded: what a library lacks is found out now, not in a training
@@ -75,5 +81,7 @@ export async function build(
         ...(errors.length > 0 ? errors : lines.slice(0, 5)).map((line) => `  ${line}`),
       ].join('\n'),
     );
+  } finally {
+    await rm(functions, { force: true });
   }
 }
