@@ -36,12 +36,16 @@ export class WatchedWebgpuBackend extends WebGPUBackend {
   }
 
   override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
+    // A tensor that is disposed while it is read stays until then: tfjs would fail at noting its values.
+    this.incRef(dataId);
     try {
       return await super.read(dataId);
     } catch (error) {
       // The rejected read may come before the promise of the loss.
       await new Promise((resolve) => setImmediate(resolve));
       throw this.#loss ?? error;
+    } finally {
+      this.disposeData(dataId);
     }
   }
 

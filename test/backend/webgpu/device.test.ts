@@ -3,6 +3,7 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type DeviceError, describeBackend, onDeviceError, openBackend } from '../../../src/backend/index.js';
 import { MergeguardError } from '../../../src/tensors/errors.js';
+import { inMemory } from '../checks.js';
 import { hasDevice, onDevice } from './has-device.js';
 
 /** A buffer without a use, which no device makes. */
@@ -62,6 +63,15 @@ describe.skipIf(!hasDevice)(onDevice, () => {
     expect(() => computed.dataSync()).toThrow(MergeguardError);
     expect(() => computed.dataSync()).toThrow('use `await tensor.data()`');
     tf.dispose([host, computed]);
+  });
+
+  it('reads a tensor that is disposed meanwhile', async () => {
+    const before = inMemory();
+    const computed = tf.tidy(() => tf.fill([5000], 2).square());
+    const read = computed.data();
+    computed.dispose();
+    expect((await read)[4999]).toBe(4);
+    expect(inMemory()).toEqual(before);
   });
 
   describe('errors of the device', () => {

@@ -53,17 +53,17 @@ describe('a loop of one’s own', () => {
     const guard = await attach(optimizer, { ...options(), heads: ['head', 'hidden.bias'], references: [] });
     const log = eventLog(guard);
     let average = new Float64Array(72);
-    const base = model.hidden.dataSync().slice();
+    const [base] = await model.read();
     for (let step = 0; step < 5; step++) {
       const { value, grads } = optimizer.computeGradients(model.loss, model.variables);
-      const gradient = grads[model.hidden.name].dataSync();
+      const gradient = await grads[model.hidden.name].data();
       average = average.map((sum, i) => 0.9 * sum + 0.1 * gradient[i]);
       optimizer.applyGradients(grads);
       tf.dispose([value, grads]);
     }
     await guard.detach();
     const { live } = log.of('tick').at(-1)!;
-    const tau = model.hidden.dataSync().map((weight, i) => weight - base[i]);
+    const tau = (await model.read())[0].map((weight, i) => weight - base[i]);
     expect(live.tauNorm).toBeCloseTo(Math.hypot(...tau), 5);
     expect(live.gradientNorm).toBeCloseTo(Math.hypot(...average) / (1 - 0.9 ** 5), 5);
   });
@@ -108,7 +108,7 @@ describe('a loop of one’s own', () => {
         : null;
       await train(other, optimizer, 12);
       await guard?.detach();
-      return other.values();
+      return other.read();
     };
     expect(await run(true)).toEqual(await run(false));
   });
@@ -193,10 +193,10 @@ describe('attaching and detaching', () => {
     await train(model, optimizer, 2);
     await guard.detach();
     expect(optimizer.applyGradients).toBe(since);
-    const weights = model.values();
+    const weights = await model.read();
     await train(model, optimizer, 3);
     expect([guard.step, inner, outer]).toEqual([2, 5, 5]);
-    expect(model.values()).not.toEqual(weights);
+    expect(await model.read()).not.toEqual(weights);
 
     const again = tf.train.sgd(0.1);
     again.applyGradients = before;

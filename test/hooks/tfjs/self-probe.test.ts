@@ -17,23 +17,26 @@ const options = () => ({ weights: model.weights, references: [], config: EVERY_S
 
 describe('the self-probe', () => {
   it('is what evaluating at base + 0.5 tau by hand gives, and leaves the weights bit-identical', async () => {
-    const base = model.values();
+    const base = await model.read();
     const optimizer = tf.train.adam(0.05);
     const guard = await attach(optimizer, { ...options(), calibration: model.calibration });
     const log = eventLog(guard);
     await train(model, optimizer, 20);
-    const live = model.values();
+    const live = await model.read();
     await guard.detach();
-    expect(model.values()).toEqual(live);
+    expect(await model.read()).toEqual(live);
     const probe = log.of('tick').at(-1)!.selfProbe!;
     expect(probe).toMatchObject({ scale: 0.5, samples: 32, step: 20 });
 
-    const evaluate = () => {
-      const guesses = tf.tidy(() => tf.argMax(model.predict(model.inputs), 1).dataSync());
+    const evaluate = async () => {
+      const classes = tf.tidy(() => tf.argMax(model.predict(model.inputs), 1));
+      const mean = model.loss();
+      const [guesses, [loss]] = await Promise.all([classes.data(), mean.data()]);
+      tf.dispose([classes, mean]);
       const hits = model.labels.filter((label, i) => label === guesses[i]).length;
-      return { accuracy: hits / model.labels.length, loss: tf.tidy(() => model.loss().dataSync()[0]) };
+      return { accuracy: hits / model.labels.length, loss };
     };
-    const plain = evaluate();
+    const plain = await evaluate();
     expect(probe.accuracy).toBeCloseTo(plain.accuracy, 6);
     expect(probe.loss).toBeCloseTo(plain.loss, 5);
     // The head is not shared, and stays where it is.
@@ -41,7 +44,7 @@ describe('the self-probe', () => {
       const half = live[v].map((value, i) => base[v][i] + 0.5 * (value - base[v][i]));
       variable.assign(tf.tensor(half, variable.shape));
     });
-    const halfWay = evaluate();
+    const halfWay = await evaluate();
     expect(probe.scaledAccuracy).toBeCloseTo(halfWay.accuracy, 6);
     expect(probe.scaledLoss).toBeCloseTo(halfWay.loss, 5);
     expect(probe.scaledLoss).not.toBeCloseTo(probe.loss, 2);

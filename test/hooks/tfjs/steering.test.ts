@@ -8,7 +8,15 @@ import { SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import { Random } from '../../../src/tensors/index.js';
 import { chosen } from '../../backend/chosen.js';
-import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
+import {
+  EVERY_STEP,
+  eventLog,
+  recordingGuard,
+  referencesFor,
+  SmallModel,
+  train,
+  turn,
+} from './guarded-loop.js';
 
 beforeAll(() => openBackend(chosen));
 
@@ -34,8 +42,8 @@ function expectClose(found: number[][], expected: number[][]): void {
 }
 
 /** Gradients of the loss with the shared weights at base + scale (live - base), heads where they are. */
-function gradientsAt(other: SmallModel, base: number[][], scale: number): number[][] {
-  const live = other.values();
+async function gradientsAt(other: SmallModel, base: number[][], scale: number): Promise<number[][]> {
+  const live = await other.read();
   const place = (values: number[][]) =>
     other.variables.forEach((variable, v) => {
       const next = tf.tensor(values[v], variable.shape);
@@ -47,15 +55,17 @@ function gradientsAt(other: SmallModel, base: number[][], scale: number): number
     .map((values, v) => values.map((x, i) => base[v][i] + scale * (x - base[v][i])));
   place([...shared, live[2]]);
   const { value, grads } = tf.variableGrads(other.loss, other.variables);
-  const gradients = other.variables.map(({ name }) => [...grads[name].dataSync()]);
+  const gradients = await Promise.all(
+    other.variables.map(async ({ name }) => [...(await grads[name].data())]),
+  );
   tf.dispose([value, grads]);
   place(live);
   return gradients;
 }
 
 /** One step of plain gradient descent. */
-function descend(other: SmallModel, gradients: number[][]): void {
-  other.values().forEach((values, v) => {
+async function descend(other: SmallModel, gradients: number[][]): Promise<void> {
+  (await other.read()).forEach((values, v) => {
     const next = tf.tensor(
       values.map((value, i) => value - RATE * gradients[v][i]),
       other.variables[v].shape,
@@ -79,22 +89,22 @@ describe('scale_jitter, added', () => {
     expect(log.of('tick').at(-1)!.cost.termMs).toBeGreaterThan(0);
 
     const other = new SmallModel();
-    const base = other.values();
+    const base = await other.read();
     const random = new Random('steering', 11);
     for (let step = 0; step < 6; step++) {
-      const gradients = gradientsAt(other, base, 1);
+      const gradients = await gradientsAt(other, base, 1);
       if (step % 2 === 1) {
         const scale = random.uniform(0.3, 0.6);
-        const there = gradientsAt(other, base, scale);
+        const there = await gradientsAt(other, base, scale);
         gradients.forEach((gradient, v) => {
           // d/dw of L(base + s (w - base)) is s times the gradient there; the head is not moved.
           const factor = 0.8 * (v < 2 ? scale : 1);
           gradients[v] = gradient.map((value, i) => value + factor * there[v][i]);
         });
       }
-      descend(other, gradients);
+      await descend(other, gradients);
     }
-    expectClose(model.values(), other.values());
+    expectClose(await model.read(), await other.read());
   });
 
   it('folds the plain gradient, not the sum', async () => {
@@ -121,7 +131,7 @@ describe('scale_jitter, added', () => {
 
   it('restores what the loss updates on its way, and calls it at the live weights last', async () => {
     const moving = tf.variable(tf.scalar(0), false);
-    const seen: number[] = [];
+    const seen: Promise<ArrayLike<number>>[] = [];
     const optimizer = tf.train.sgd(RATE);
     const weights = { ...model.weights, 'norm/moving_mean': moving };
     const guard = await attach(optimizer, {
@@ -132,19 +142,20 @@ describe('scale_jitter, added', () => {
     const loss = () => {
       const value = model.loss();
       moving.assign(tf.add(moving, 1) as tf.Scalar);
-      seen.push(model.hidden.dataSync()[0]);
+      seen.push(model.hidden.data());
       kept = tf.keep(value.clone());
       return value;
     };
     await train(model, optimizer, 3);
-    const live = model.hidden.dataSync()[0];
+    const [live] = await model.hidden.data();
     const before = tf.memory().numTensors;
     optimizer.minimize(loss, false, model.variables);
-    await tf.nextFrame();
-    expect(seen).toHaveLength(2);
-    expect(seen[0]).not.toBe(live);
-    expect(seen[1]).toBe(live);
-    expect(moving.dataSync()[0]).toBe(1);
+    await turn();
+    const [there, last, ...more] = await Promise.all(seen);
+    expect(more).toEqual([]);
+    expect(there[0]).not.toBe(live);
+    expect(last[0]).toBe(live);
+    expect([...(await moving.data())]).toEqual([1]);
     // What the loop kept is its last one; what the other evaluation kept is gone.
     expect(kept!.isDisposed).toBe(false);
     expect(tf.memory().numTensors).toBe(before + 1);
@@ -175,10 +186,10 @@ describe('subspace', () => {
     await train(model, optimizer, 5);
     await guard.detach();
     const other = new SmallModel();
-    const base = other.values();
+    const base = await other.read();
     for (let step = 0; step < 5; step++) {
-      const gradients = gradientsAt(other, base, 1);
-      const tau = other.values()[0].map((value, i) => value - base[0][i]);
+      const gradients = await gradientsAt(other, base, 1);
+      const tau = (await other.read())[0].map((value, i) => value - base[0][i]);
       // tau is [in, out] here: P tau, P the mean over references of V V^T, V [in, k].
       const inside = new Array(72).fill(0);
       for (const { subspaces } of references) {
@@ -198,23 +209,23 @@ describe('subspace', () => {
       gradients[0] = gradients[0].map((value, i) => {
         return value + 0.5 * (mode === 'avoid' ? inside[i] : tau[i] - inside[i]);
       });
-      descend(other, gradients);
+      await descend(other, gradients);
     }
-    expectClose(model.values(), other.values());
+    expectClose(await model.read(), await other.read());
   });
 
   it('adds to lists with nulls, and nothing for variables that are not trained', async () => {
     const optimizer = tf.train.sgd(RATE);
     const guard = await attach(optimizer, options({ subspace: { strength: 0.5 } }));
     await train(model, optimizer, 3);
-    const before = model.values();
+    const before = await model.read();
     const memory = tf.memory().numTensors;
     optimizer.applyGradients([
       { name: model.hidden.name, tensor: null as unknown as tf.Tensor },
       { name: model.bias.name, tensor: tf.zeros([12]) },
     ]);
     await tf.nextFrame();
-    expect(model.values()).toEqual(before);
+    expect(await model.read()).toEqual(before);
     expect(tf.memory().numTensors).toBe(memory + 1);
     await guard.detach();
   });
@@ -267,11 +278,12 @@ describe('orders of the guard', () => {
     const steered: boolean[] = [];
     for (let step = 0; step < 5; step++) {
       const { value, grads } = tf.variableGrads(model.loss, model.variables);
-      const before = model.values()[0];
-      const gradient = grads[model.hidden.name].dataSync();
+      const [before] = await model.read();
+      const gradient = await grads[model.hidden.name].data();
       optimizer.applyGradients(grads);
       const plain = before.map((weight, i) => weight - RATE * gradient[i]);
-      steered.push(model.values()[0].some((weight, i) => Math.abs(weight - plain[i]) > 1e-5));
+      const [after] = await model.read();
+      steered.push(after.some((weight, i) => Math.abs(weight - plain[i]) > 1e-5));
       tf.dispose([value, grads]);
     }
     expect(steered).toEqual([true, true, true, false, false]);
