@@ -44,7 +44,9 @@ export function probeLine(probe: ProbeEvent): string {
 function tickLine(tick: TickEvent): string {
   const pairs = tick.pairs.map((pair) => {
     const scores = pair.scores.map((score) => `${plain(score.method)} ${percent(score.value)}`);
-    return `${plain(pair.reference)}: ${scores.join(', ')}`;
+    const { measuredAt: at } = pair;
+    const older = at === undefined ? '' : at === null ? ' (not compared yet)' : ` (of step ${at})`;
+    return `${plain(pair.reference)}${older}: ${scores.join(', ')}`;
   });
   const overhead = `overhead ${percent(tick.cost.overhead)}`;
   return `tick     step ${tick.step}  ${[...pairs, overhead].join(' | ')}`;

@@ -108,6 +108,9 @@ export function poolLine(run) {
   return `${what}: ${scores.join(', ')}.`;
 }
 
+/** Row of the metrics where references take turns: the step that their task vectors and gradients were last compared at. */
+const COMPARED = 'last compared at step';
+
 /**
  * Metric x reference; what could not be computed is a dash that carries the reason, what is of an earlier step says so.
  * @param {HTMLElement} table
@@ -117,10 +120,17 @@ export function updateMetrics(table, run) {
   const pairs = run.tick?.pairs ?? [];
   const metrics = [...new Set(pairs.flatMap((pair) => Object.keys(pair.metrics)))];
   const columns = pairs.map((pair) => pair.reference);
-  const { cells } = grid(table, 'metric', metrics, columns);
+  const turns = pairs.some((pair) => pair.measuredAt !== undefined) ? [COMPARED] : [];
+  const { cells } = grid(table, 'metric', [...turns, ...metrics], columns);
+  for (const [p, pair] of turns.length > 0 ? pairs.entries() : []) {
+    const cell = /** @type {HTMLTableCellElement} */ (cells[0]?.[p]);
+    const at = pair.measuredAt === undefined ? run.tick?.step : pair.measuredAt;
+    cell.classList.toggle('old', pair.measuredAt !== undefined);
+    setText(cell, at === null ? DASH : `${at}`);
+  }
   for (const [m, metric] of metrics.entries()) {
     for (const [p, pair] of pairs.entries()) {
-      const cell = /** @type {HTMLTableCellElement} */ (cells[m]?.[p]);
+      const cell = /** @type {HTMLTableCellElement} */ (cells[turns.length + m]?.[p]);
       const value = pair.metrics[metric] ?? null;
       const age = value === null ? undefined : run.tick?.ages[metric];
       cell.classList.toggle('old', age !== undefined);

@@ -190,6 +190,12 @@ describe('lines for a log', () => {
     expect(lines.get('tick')).toMatch(
       /^tick {5}step 396 {2}mnist: weight_avg 86\.9 %, .* \| overhead 1\.6 %$/,
     );
+    const tick = events.filter((event) => event.event === 'tick').at(-1)!;
+    const [first, second, ...others] = tick.pairs;
+    const older = [{ ...first!, measuredAt: 380 }, { ...second!, measuredAt: null }, ...others];
+    expect(eventLine({ ...tick, pairs: older })).toMatch(
+      / mnist \(of step 380\): weight_avg .* \| notmnist \(not compared yet\): .* \| omniglot-korean: /,
+    );
     const line =
       'probe    step 300  ties with mnist: accuracy 86.1 % ± 3.1, 90.2 % ± 1.4 normalised on 128 samples';
     expect(lines.get('probe')).toBe(`${line}; best with its task vector times 0.8: 88.2 %`);

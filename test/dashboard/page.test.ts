@@ -129,6 +129,28 @@ describe('the page', { timeout: 30_000 }, () => {
     expect(problems).toEqual([]);
   });
 
+  it('says at which step each reference was compared where they take turns', async () => {
+    const events = sampleEvents({ ticks: 3, end: false }).map((event) =>
+      event.event === 'tick'
+        ? {
+            ...event,
+            pairs: event.pairs.map((pair, r) =>
+              r === 0 ? pair : { ...pair, measuredAt: r === 1 ? 4 : null },
+            ),
+          }
+        : event,
+    );
+    attach(events);
+    await page.goto(server.url);
+    await shows('#metrics', 'last compared at step');
+    const row = page.locator('#metrics tr', { hasText: 'last compared at step' }).locator('td');
+    expect((await row.allTextContents()).slice(0, 3)).toEqual(['8', '4', '–']);
+    expect(await page.locator('#metrics tr', { hasText: 'stable_rank' }).locator('td').count()).toBe(
+      await row.count(),
+    );
+    expect(problems).toEqual([]);
+  });
+
   it('changes between normalised and raw accuracy', async () => {
     const events = sampleEvents({ ticks: 20, end: false });
     const tick = events.filter((event) => event.event === 'tick').at(-1) as TickEvent;
