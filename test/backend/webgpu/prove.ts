@@ -1,0 +1,81 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Survey } from '../../../src/backend/index.js';
+
+/**
+ * `npm run test:backend:webgpu`: the backend contract, the device's own tests, the tap, the metrics on it and the demo on webgpu: on the
+ * machine's own adapter, or, on a Linux machine without a Vulkan driver, on SwiftShader, the software driver that comes with Debian's
+ * chromium (with libvulkan1 to load it). With `--quick` the contract, the device's tests and the kernels of the tap alone.
+ *
+ * Ends with 0 if all of it holds; where webgpu does not open nothing is run, which is said in a sentence.
+ */
+const QUICK = [
+  'test/backend/contract.test.ts',
+  'test/backend/webgpu',
+  'test/hooks/tfjs/tick-sums',
+  'test/hooks/tfjs/gradient-average.test.ts',
+];
+const MORE = ['subspace-tracker', 'statistics', 'self-probe', 'attach', 'steering', 'device-lost'].map(
+  (name) => `test/hooks/tfjs/${name}.test.ts`,
+);
+const DEMO = ['--steps', '60', '--pretrain-steps', '60', '--reference-steps', '40', '--no-server'];
+/** A software adapter computes on the processor, kernel by kernel. */
+const LONGEST_TEST_MS = 600_000;
+
+const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+const DRIVER_FOLDERS = ['/etc/vulkan/icd.d', '/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
+
+const isQuick = process.argv.includes('--quick');
+const environment = withDriver({ ...process.env, MERGEGUARD_TEST_BACKEND: 'webgpu' });
+const { opens, description, advice } = survey();
+if (opens) {
+  process.stdout.write(`webgpu on ${description}\n`);
+  const tests = isQuick ? QUICK : [...QUICK, ...MORE];
+  run('npx', [
+    'vitest',
+    'run',
+    `--testTimeout=${LONGEST_TEST_MS}`,
+    `--hookTimeout=${LONGEST_TEST_MS}`,
+    ...tests,
+  ]);
+  if (!isQuick) {
+    const cache = mkdtempSync(join(tmpdir(), 'mergeguard-webgpu-'));
+    try {
+      run('npx', ['tsx', 'src/cli/index.ts', 'demo', '--backend', 'webgpu', '--cache', cache, ...DEMO]);
+    } finally {
+      rmSync(cache, { recursive: true });
+    }
+  }
+  process.stdout.write(`all of it holds on ${description}\n`);
+} else {
+  process.stdout.write(`webgpu is not tested, it does not open here: ${description}; to get it: ${advice}\n`);
+}
+
+/** Chromium's driver where there is no other. */
+function withDriver(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isNamed = given.VK_ICD_FILENAMES !== undefined || given.VK_DRIVER_FILES !== undefined;
+  const hasOwn = DRIVER_FOLDERS.some(
+    (folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.json')),
+  );
+  return isNamed || hasOwn || !existsSync(SWIFTSHADER) ? given : { ...given, VK_ICD_FILENAMES: SWIFTSHADER };
+}
+
+/** What doctor says of webgpu, in a process that sees the driver. */
+function survey(): Survey {
+  const { stdout, stderr } = spawnSync('npx', ['tsx', 'src/cli/index.ts', 'doctor', '--json'], {
+    env: environment,
+    encoding: 'utf8',
+  });
+  try {
+    const { backends } = JSON.parse(stdout) as { backends: Survey[] };
+    return backends.find(({ name }) => name === 'webgpu')!;
+  } catch (cause) {
+    throw new Error(`mergeguard doctor failed:\n${stderr}`, { cause });
+  }
+}
+
+function run(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: 'inherit', env: environment });
+}
