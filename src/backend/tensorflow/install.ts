@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -77,8 +77,11 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
     const { triedOut, warnings } = await tryOut(folder, signal);
     const installed: Installed = { ...triedOut, from };
     await writeFile(join(folder, MANIFEST), `${JSON.stringify(installed)}\n`);
+    // mkdtemp makes a folder for its owner alone
+    await chmod(folder, 0o755);
     await replace(target, folder);
-    return { ...installed, folder: target, cuda, warnings };
+    const places = cuda.map((part) => ({ ...part, path: part.path?.replace(folder, target) ?? null }));
+    return { ...installed, folder: target, cuda: places, warnings };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
