@@ -77,6 +77,8 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
     const { triedOut, warnings } = await tryOut(folder, signal);
     const installed: Installed = { ...triedOut, from };
     await writeFile(join(folder, MANIFEST), `${JSON.stringify(installed)}\n`);
+    // a gigabyte that no project wants in its repository
+    await writeFile(join(folder, '.gitignore'), '*\n');
     // mkdtemp makes a folder for its owner alone
     await chmod(folder, 0o755);
     await replace(target, folder);
