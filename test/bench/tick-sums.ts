@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import { computeBackend } from '../../hooks/tfjs/compute/compute-program.js';
+import { ComputeProgram, computeBackend } from '../../hooks/tfjs/compute/compute-program.js';
 import { FlatLayout } from '../../hooks/tfjs/flat-layout.js';
 import { GradientAverage } from '../../hooks/tfjs/gradient-average.js';
 import type { SharedTensor } from '../../hooks/tfjs/layout.js';
@@ -39,6 +39,29 @@ const { values: options } = parseArgs({
 const REFERENCES = Number(options.references);
 const BLOCKS = Number(options.blocks);
 const BLOCK_MS = Number(options['block-ms']);
+
+/** Four vectors of four a thread. */
+const COPY_CODE = `
+@group(0) @binding(0) var<storage, read> before: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> after: array<vec4<f32>>;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let end = arrayLength(&before);
+  for (var i = group.x * 1024u + lane; i < end; i += groups.x * 1024u) {
+    let found = array(before[i], before[i + 256u], before[i + 512u], before[i + 768u]);
+    for (var k = 0u; k < 4u; k++) {
+      if (i + k * 256u < end) {
+        after[i + k * 256u] = found[k];
+      }
+    }
+  }
+}
+`;
 
 /** Something to be timed: `run` puts work on the device, `settle` waits for all of it. */
 interface Subject {
@@ -175,7 +198,7 @@ async function copies(): Promise<Subject[]> {
     return [add];
   }
   const { device } = compute;
-  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | GPUBufferUsage.STORAGE;
   const buffers = [0, 1].map(() => device.createBuffer({ size: 4 * floats, usage }));
   const raw: Subject = {
     name: 'copyBufferToBuffer',
@@ -188,7 +211,20 @@ async function copies(): Promise<Subject[]> {
     },
     settle: () => device.queue.onSubmittedWorkDone() as Promise<void>,
   };
-  return [raw, add];
+  const program = new ComputeProgram(compute, 'copy', COPY_CODE);
+  const kernel: Subject = {
+    name: 'copy by a kernel',
+    bytes,
+    ms: [],
+    run: () => program.run(buffers, [Math.min(65535, Math.ceil(floats / 4 / 1024)), 1]),
+    settle: async () => {
+      compute.ensureCommandEncoderReady();
+      compute.endComputePassEncoder();
+      compute.submitQueue();
+      await device.queue.onSubmittedWorkDone();
+    },
+  };
+  return [raw, add, kernel];
 }
 
 function sumsSubject({ name, sums }: { name: string; sums: TickSums }): Subject {

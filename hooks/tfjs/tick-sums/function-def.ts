@@ -106,15 +106,15 @@ export class FunctionWriter {
     return this.node('Const', [], 'output', { dtype: number(6, type), value: tensor });
   }
 
-  /** The whole function, to be compiled as one, which returns this. */
-  returning(result: string): Buffer {
+  /** The whole function, which returns this; XLA compiles it when it is first called, or its operations run one by one. */
+  returning(result: string, isCompiled: boolean): Buffer {
     const signature = message(
       1,
       text(1, this.#name),
       ...this.#inputs,
       message(3, text(1, 'result'), number(3, FLOAT)),
     );
-    const compiled = entry(5, '_XlaMustCompile', message(2, attribute.flag(true)));
+    const compiled = entry(5, '_XlaMustCompile', message(2, attribute.flag(isCompiled)));
     return Buffer.from([signature, ...this.#nodes, entry(4, 'result', text(2, result)), compiled].flat());
   }
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { computeBackend } from '../compute/compute-program.js';
-import { CompiledSums, isOnGpu, whyNotCompiled } from './compiled-sums.js';
+import { FunctionSums, isOnGpu, whyNoFunctions } from './function-sums.js';
 import { PlainSums } from './plain-sums.js';
 import type { SumSources, TickSums } from './tick-sums.js';
 import { WebgpuSums } from './webgpu-sums.js';
@@ -20,26 +20,27 @@ export function sumsWays(): readonly SumsWay[] {
   if (compute) {
     return [{ name: 'kernels', make: (sources) => new WebgpuSums(compute, sources) }, plain];
   }
-  if (tf.getBackend() === 'tensorflow' && whyNotCompiled() === null) {
-    const compiled: SumsWay = { name: 'compiled', make: (sources) => new CompiledSums(sources) };
-    return isOnGpu() ? [compiled, plain] : [plain, compiled];
+  if (tf.getBackend() === 'tensorflow' && whyNoFunctions(false) === null) {
+    const called: SumsWay = { name: 'function', make: (sources) => new FunctionSums(sources, false) };
+    if (whyNoFunctions(true) !== null) {
+      return [called, plain];
+    }
+    const compiled: SumsWay = { name: 'compiled', make: (sources) => new FunctionSums(sources, true) };
+    // Of processors XLA takes one core, operations take all.
+    return isOnGpu() ? [compiled, called, plain] : [called, compiled, plain];
   }
   return [plain];
 }
 
-/** By the fastest way. On a GPU of tensorflow that can not compile functions a warning of the process says why it is not. */
+/** By the fastest way. On a GPU of tensorflow where functions are not compiled, a warning of the process says why. */
 export function tickSums(sources: SumSources): TickSums {
-  if (tf.getBackend() === 'tensorflow') {
-    if (!isOnGpu()) {
-      return new PlainSums(sources);
-    }
-    const reason = whyNotCompiled();
-    if (reason !== null) {
-      process.emitWarning(
-        `ticks take their sums by single operations, which is slower: libtensorflow does not compile functions here: ${reason}; \`mergeguard backend install tensorflow\` builds a binding that does, XLA may want ptxas (PyPI: nvidia-cuda-nvcc-cu12)`,
-        'MergeguardDeviceWarning',
-      );
-    }
+  const [fastest] = sumsWays();
+  if (tf.getBackend() === 'tensorflow' && isOnGpu() && fastest.name !== 'compiled') {
+    const reason = whyNoFunctions(false) ?? whyNoFunctions(true);
+    process.emitWarning(
+      `ticks are slower than they could be, since libtensorflow compiles no functions here: ${reason}; \`mergeguard backend install tensorflow\` builds a binding that defines them, and XLA may want ptxas of CUDA on the PATH (PyPI: nvidia-cuda-nvcc-cu12)`,
+      'MergeguardDeviceWarning',
+    );
   }
-  return sumsWays()[0].make(sources);
+  return fastest.make(sources);
 }

@@ -12,18 +12,24 @@ const FLOATS = { T: attribute.float };
 const SHAPED = { T: attribute.float, Tshape: attribute.int };
 
 /**
- * The sums of a chunk [rows * tensors] as one function, which XLA compiles to a kernel that writes the task vector, one that reads
- * it and everything else once, and small ones. Arguments: each part, with its base where it has one; the tensor that each
- * block belongs to; with gradients their running sums and the counter that corrects them; then task vector and gradient of
- * each reference.
+ * The sums of a chunk [rows * tensors] as one function. XLA makes of it a kernel that writes the task vector, one that reads it
+ * and everything else once, and small ones. Run one by one its operations write what they find and read it again.
+ *
+ * Arguments: each part, with its base where it has one; the tensor that each block belongs to; with gradients their running
+ * sums and the counters that correct them; then task vector and gradient of each reference.
  */
-export function sumsFunction(name: string, parts: readonly Part[], comparison: Comparison): Buffer {
+export function sumsFunction(
+  name: string,
+  parts: readonly Part[],
+  comparison: Comparison,
+  isCompiled: boolean,
+): Buffer {
   const f = new FunctionWriter(name);
   const blocks = parts.reduce((sum, { size }) => sum + Math.ceil(size / BLOCK), 0);
   const byBlock = f.integers([blocks, BLOCK]);
   const inBlocks = (vector: string) => f.node('Reshape', [vector, byBlock], 'output', SHAPED);
-  const multiply = (a: string, b: string) => f.node('Mul', [a, b], 'z', FLOATS);
-  const subtract = (a: string, b: string) => f.node('Sub', [a, b], 'z', FLOATS);
+  const square = (a: string) => f.node('Square', [a], 'y', FLOATS);
+  const both = (operation: string, a: string, b: string) => f.node(operation, [a, b], 'z', FLOATS);
   const nothing = f.node('Fill', [f.integers([blocks]), f.number(Number.NaN)], 'output', {
     T: attribute.float,
     index_type: attribute.int,
@@ -39,16 +45,15 @@ export function sumsFunction(name: string, parts: readonly Part[], comparison: C
   let gradient: string | null = null;
   if (comparison.gradient) {
     const sums = inBlocks(f.input());
-    gradient = f.node('RealDiv', [sums, subtract(f.number(1), f.input())], 'z', FLOATS);
+    gradient = both('RealDiv', sums, both('Sub', f.number(1), first(f, f.input())));
   }
   const rows: string[] = [];
   if (comparison.live) {
-    rows.push(sum(multiply(tau, tau)), gradient ? sum(multiply(gradient, gradient)) : nothing);
+    rows.push(sum(square(tau)), gradient ? sum(square(gradient)) : nothing);
   }
   const compare = (one: string) => {
     const other = inBlocks(f.input());
-    const difference = subtract(one, other);
-    rows.push(sum(multiply(one, other)), sum(multiply(difference, difference)));
+    rows.push(sum(both('Mul', one, other)), sum(both('SquaredDifference', one, other)));
   };
   for (const hasGradient of comparison.references) {
     compare(tau);
@@ -79,7 +84,17 @@ export function sumsFunction(name: string, parts: readonly Part[], comparison: C
     SHAPED,
   );
   const finite = f.node('IsFinite', [flat], 'y', FLOATS);
-  return f.returning(f.node('SelectV2', [finite, flat, f.number(Number.NaN)], 'output', FLOATS));
+  const result = f.node('SelectV2', [finite, flat, f.number(Number.NaN)], 'output', FLOATS);
+  return f.returning(result, isCompiled);
+}
+
+/** [1], of a scalar or a vector */
+function first(f: FunctionWriter, counters: string): string {
+  const vector = f.node('Reshape', [counters, f.integers([-1])], 'output', SHAPED);
+  return f.node('Slice', [vector, f.integers([0]), f.integers([1])], 'output', {
+    T: attribute.float,
+    Index: attribute.int,
+  });
 }
 
 /** The task vector of the chunk, zeros between tensors. */

@@ -12,8 +12,10 @@ import type { Chunk } from '../flat-layout.js';
 import { type Comparison, compareCode, MOST_ITEMS, reduceCode, rowCount } from './compare-code.js';
 import type { SumSources, TickSums } from './tick-sums.js';
 
-/** Elements that one workgroup adds up, at most: 8 vectors of four a thread. */
-const ITEM = 1 << 13;
+/** Elements that one workgroup adds up at most, by the chunk: 4 to 32 vectors of four a thread. */
+const [SHORTEST_ITEM, LONGEST_ITEM] = [1 << 12, 1 << 15];
+/** Workgroups that keep a large device evenly busy. */
+const ENOUGH_ITEMS = 4096;
 /** Bindings of the comparing kernel that are there always: partial sums and the live task vector; sums and counters of gradients. */
 const [FIXED, FOR_GRADIENTS] = [2, 2];
 
@@ -134,14 +136,17 @@ export class WebgpuSums implements TickSums {
     });
     const rows = rowCount(comparison);
     const partial = backend.makeTensorInfo([plan.items, rows], 'float32');
-    for (const { items, count } of plan.windows) {
-      compare.run([partial, items, ...inputs], [count, 1]);
+    try {
+      for (const { items, count } of plan.windows) {
+        compare.run([partial, items, ...inputs], [count, 1]);
+      }
+      const tensors = layout.chunks[c].tensors.length;
+      const sums = backend.makeTensorInfo([rows * tensors], 'float32');
+      reduce.run([sums, partial, plan.firsts], [tensors, rows]);
+      return tf.engine().makeTensorFromTensorInfo(sums) as tf.Tensor1D;
+    } finally {
+      backend.disposeData(partial.dataId);
     }
-    const tensors = layout.chunks[c].tensors.length;
-    const sums = backend.makeTensorInfo([rows * tensors], 'float32');
-    reduce.run([sums, partial, plan.firsts], [tensors, rows]);
-    backend.disposeData(partial.dataId);
-    return tf.engine().makeTensorFromTensorInfo(sums) as tf.Tensor1D;
   }
 
   #program(comparison: Comparison): { compare: ComputeProgram; reduce: ComputeProgram } {
@@ -173,12 +178,16 @@ function planItems(
   const starts: number[] = [];
   const lengths: number[] = [];
   const firsts: number[] = [];
+  let most = SHORTEST_ITEM;
+  while (most < LONGEST_ITEM && length / most > ENOUGH_ITEMS) {
+    most *= 2;
+  }
   tensors.forEach((_, index) => {
     const end = offsets[index + 1] ?? length;
     firsts.push(starts.length);
-    for (let start = offsets[index]; start < end; start += ITEM) {
+    for (let start = offsets[index]; start < end; start += most) {
       starts.push(start);
-      lengths.push(Math.min(ITEM, end - start));
+      lengths.push(Math.min(most, end - start));
     }
   });
   firsts.push(starts.length);

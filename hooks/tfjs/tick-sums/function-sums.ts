@@ -22,7 +22,8 @@ interface FunctionBackend {
 
 /** Names of defined functions by what they do: a process has one context, and functions stay in it. */
 const names = new Map<string, string>();
-let trial: { readonly reason: string | null } | null = null;
+/** whether functions are compiled, to why they do not run here, or null */
+const trials = new Map<boolean, string | null>();
 
 /** Of libtensorflow. On processors XLA is slower than single operations, which take all cores. */
 export function isOnGpu(): boolean {
@@ -44,42 +45,45 @@ function defined(key: string, write: (name: string) => Buffer): string {
 }
 
 /**
- * Whether the active backend is libtensorflow's and compiles functions here: null, or why not. A small one is tried, once
- * a process: its binding may be too old, and XLA wants tools of CUDA for a GPU.
+ * Null where functions run on the active backend, libtensorflow's; else why not. One is tried, once a process: the binding may not
+ * be able to define any, and XLA wants tools of CUDA for a GPU.
  */
-export function whyNotCompiled(): string | null {
-  if (trial === null) {
-    trial = { reason: null };
+export function whyNoFunctions(isCompiled: boolean): string | null {
+  let reason = trials.get(isCompiled);
+  if (reason === undefined) {
+    reason = null;
     try {
       tf.tidy(() => {
-        const name = defined('trial', (own) => {
+        const name = defined(`trial ${isCompiled}`, (own) => {
           const f = new FunctionWriter(own);
-          const input = f.input();
-          return f.returning(f.node('Mul', [input, input], 'z', { T: attribute.float }));
+          return f.returning(f.node('Square', [f.input()], 'y', { T: attribute.float }), isCompiled);
         });
         backend()
           .executeSingleOutput(name, [], [tf.ones([BLOCK])])
           .dataSync();
       });
     } catch (error) {
-      trial = { reason: (error as Error).message.split('\n')[0] };
+      [reason] = (error as Error).message.split('\n');
     }
+    trials.set(isCompiled, reason);
   }
-  return trial.reason;
+  return reason;
 }
 
 /**
- * By one function a chunk on tensorflow, compiled by XLA: the task vector is written and read again, everything else read once,
- * 4 D (5 + 2 R) bytes. Where single operations would move, for every pair of vectors, 32 D bytes and be twenty of them a
- * reference, this is one for all. It is compiled anew for every set of references that differs in which have gradients.
+ * By one function a chunk on tensorflow, where a call of an operation takes 50 us whatever it does. Compiled by XLA it moves
+ * 4 D (5 + 2 R) bytes: the task vector is written and read again, everything else read once. Else it moves 4 D (12 + 16 R)
+ * bytes, as single operations do. A function is made anew for chunks and sets of references that differ in which have gradients.
  */
-export class CompiledSums implements TickSums {
+export class FunctionSums implements TickSums {
   readonly #sources: SumSources;
+  readonly #isCompiled: boolean;
   /** by chunk: the tensor that each block belongs to [blocks] int32, kept */
   readonly #owners: readonly tf.Tensor1D[];
 
-  constructor(sources: SumSources) {
+  constructor(sources: SumSources, isCompiled: boolean) {
     this.#sources = sources;
+    this.#isCompiled = isCompiled;
     this.#owners = sources.layout.chunks.map((chunk) => {
       const owners = new Int32Array(chunk.length / BLOCK);
       chunk.offsets.forEach((offset, index) => {
@@ -117,8 +121,9 @@ export class CompiledSums implements TickSums {
       gradient: gradients !== null,
       references: compared.map(({ gradient }) => gradients !== null && gradient !== null),
     };
-    const key = JSON.stringify([parts, comparison]);
-    const name = defined(key, (own) => sumsFunction(own, parts, comparison));
+    const isCompiled = this.#isCompiled;
+    const key = JSON.stringify([isCompiled, parts, comparison]);
+    const name = defined(key, (own) => sumsFunction(own, parts, comparison, isCompiled));
     return backend().executeSingleOutput(name, [], inputs) as tf.Tensor1D;
   }
 
