@@ -71,8 +71,11 @@ try {
   checkOpens([process.execPath], version);
 
   step(`the demo: ${DEMO.join(' ')}`);
-  const demo = run('node', [cli, 'demo', '--backend', 'tensorflow', '--cache', join(root, 'cache'), ...DEMO]);
-  check(/merged/.test(demo), demo);
+  const demo = attempt('node', [
+    ...[cli, 'demo', '--backend', 'tensorflow', '--cache', join(root, 'cache'), ...DEMO],
+  ]);
+  // a table with a line for each merge that was made
+  check(demo.status === 0 && / weight_avg .* \d+\.\d$/m.test(demo.stderr), demo.stderr);
 
   step(`tests: ${TESTS.join(', ')}`);
   execFileSync('npx', ['vitest', 'run', ...TESTS], {
