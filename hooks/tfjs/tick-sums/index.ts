@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { computeBackend } from '../compute/compute-program.js';
-import { FunctionSums, isOnGpu, whyNoFunctions } from './function-sums.js';
+import { functionWays, isOnGpu, whyNoFunctions } from '../compute/functions.js';
+import { FunctionSums } from './function-sums.js';
 import { PlainSums } from './plain-sums.js';
 import type { SumSources, TickSums } from './tick-sums.js';
 import { WebgpuSums } from './webgpu-sums.js';
@@ -20,16 +21,10 @@ export function sumsWays(): readonly SumsWay[] {
   if (compute) {
     return [{ name: 'kernels', make: (sources) => new WebgpuSums(compute, sources) }, plain];
   }
-  if (tf.getBackend() === 'tensorflow' && whyNoFunctions(false) === null) {
-    const called: SumsWay = { name: 'function', make: (sources) => new FunctionSums(sources, false) };
-    if (whyNoFunctions(true) !== null) {
-      return [called, plain];
-    }
-    const compiled: SumsWay = { name: 'compiled', make: (sources) => new FunctionSums(sources, true) };
-    // Of processors XLA takes one core, operations take all.
-    return isOnGpu() ? [compiled, called, plain] : [called, compiled, plain];
-  }
-  return [plain];
+  const functions = functionWays().map(
+    ({ name, isCompiled }): SumsWay => ({ name, make: (sources) => new FunctionSums(sources, isCompiled) }),
+  );
+  return [...functions, plain];
 }
 
 /** By the fastest way. On a GPU of tensorflow where functions are not compiled, a warning of the process says why. */

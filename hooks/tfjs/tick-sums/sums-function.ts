@@ -1,6 +1,7 @@
+import { attribute, FunctionWriter } from '../compute/function-def.js';
+import { joined } from '../compute/function-join.js';
 import { BLOCK } from '../flat-layout.js';
 import { type Comparison, rowCount } from './compare-code.js';
-import { attribute, FunctionWriter } from './function-def.js';
 
 /** A tensor of a chunk: with a base to be subtracted, or a task vector that has been made. */
 export interface Part {
@@ -40,7 +41,7 @@ export function sumsFunction(
       Tidx: attribute.int,
       keep_dims: attribute.flag(false),
     });
-  const tau = inBlocks(joined(f, parts));
+  const tau = inBlocks(taskVector(f, parts));
   const owner = f.input('int');
   let gradient: string | null = null;
   if (comparison.gradient) {
@@ -85,7 +86,7 @@ export function sumsFunction(
   );
   const finite = f.node('IsFinite', [flat], 'y', FLOATS);
   const result = f.node('SelectV2', [finite, flat, f.number(Number.NaN)], 'output', FLOATS);
-  return f.returning(result, isCompiled);
+  return f.returning([result], isCompiled);
 }
 
 /** [1], of a scalar or a vector */
@@ -97,28 +98,11 @@ function first(f: FunctionWriter, counters: string): string {
   });
 }
 
-/** The task vector of the chunk, zeros between tensors. */
-function joined(f: FunctionWriter, parts: readonly Part[]): string {
-  const pieces = parts.flatMap(({ size, hasBase }) => {
+/** The task vector of the chunk. */
+function taskVector(f: FunctionWriter, parts: readonly Part[]): string {
+  const pieces = parts.map(({ size, hasBase }) => {
     const value = f.input();
-    const tau = hasBase ? f.node('Sub', [value, f.input()], 'z', FLOATS) : value;
-    const flat = f.node('Reshape', [tau, f.integers([size])], 'output', SHAPED);
-    const padding = Math.ceil(size / BLOCK) * BLOCK - size;
-    if (padding === 0) {
-      return [flat];
-    }
-    const zeros = f.node('Fill', [f.integers([padding]), f.number(0)], 'output', {
-      T: attribute.float,
-      index_type: attribute.int,
-    });
-    return [flat, zeros];
+    return { size, value: hasBase ? f.node('Sub', [value, f.input()], 'z', FLOATS) : value };
   });
-  if (pieces.length === 1) {
-    return pieces[0];
-  }
-  return f.node('ConcatV2', [...pieces, f.integer(0)], 'output', {
-    N: attribute.count(pieces.length),
-    T: attribute.float,
-    Tidx: attribute.int,
-  });
+  return joined(f, pieces);
 }
