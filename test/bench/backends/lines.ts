@@ -15,6 +15,8 @@ export interface Row {
   readonly backend: BackendName;
   readonly model: ModelName;
   readonly answer: Answer;
+  /** why there is no guard in it; null where there is */
+  readonly unguarded: string | null;
 }
 
 /** @param left backends that were not asked for */
@@ -45,7 +47,10 @@ export function tableLines(rows: readonly Row[], left: readonly BackendName[]): 
     ),
   );
   lines.push(...[...devices].map(([backend, device]) => `${backend}: ${device}`));
-  for (const { backend, model, answer } of rows) {
+  for (const { backend, model, answer, unguarded } of rows) {
+    if ('measured' in answer && unguarded !== null) {
+      lines.push(`without a guard: ${model} on ${backend}: ${oneLine(unguarded)}`);
+    }
     if ('problem' in answer) {
       lines.push(`not measured: ${model} on ${backend}: ${oneLine(answer.problem)}`);
     }
@@ -56,14 +61,14 @@ export function tableLines(rows: readonly Row[], left: readonly BackendName[]): 
 
 function cellsOf(measured: Measured): string[] {
   const { plain, guarded, stepsPerBlock } = measured;
-  const wall = ratioOf(plain.wall, guarded.wall);
+  const wall = guarded && ratioOf(plain.wall, guarded.wall);
   return [
     `${(measured.parameters / 1e6).toFixed(2)} M`,
     (mean(plain.wall) / stepsPerBlock).toFixed(2),
-    (mean(guarded.wall) / stepsPerBlock).toFixed(2),
-    wall.value.toFixed(4),
-    intervalText(wall),
-    ratioOf(plain.cpu, guarded.cpu).value.toFixed(4),
+    guarded ? (mean(guarded.wall) / stepsPerBlock).toFixed(2) : '–',
+    wall ? wall.value.toFixed(4) : '–',
+    wall ? intervalText(wall) : '–',
+    guarded ? ratioOf(plain.cpu, guarded.cpu).value.toFixed(4) : '–',
     `${plain.wall.length} x ${stepsPerBlock}`,
     String(measured.ticks),
     String(measured.folds),
@@ -82,8 +87,10 @@ export function shortLine(answer: Answer): string {
     return oneLine(answer.problem);
   }
   const { plain, guarded, stepsPerBlock } = answer.measured;
-  const [plainMs, guardedMs] = [plain, guarded].map(({ wall }) => (mean(wall) / stepsPerBlock).toFixed(2));
-  return `${plainMs} ms plain, ${guardedMs} ms guarded, ratio ${ratioOf(plain.wall, guarded.wall).value.toFixed(4)}`;
+  const ms = ({ wall }: { wall: readonly number[] }) => (mean(wall) / stepsPerBlock).toFixed(2);
+  return guarded
+    ? `${ms(plain)} ms plain, ${ms(guarded)} ms guarded, ratio ${ratioOf(plain.wall, guarded.wall).value.toFixed(4)}`
+    : `${ms(plain)} ms plain`;
 }
 
 function oneLine(text: string): string {
@@ -94,7 +101,7 @@ function oneLine(text: string): string {
 export function verdictLines(rows: readonly Row[]): string[] {
   const lines: string[] = [];
   for (const { backend, model, answer } of rows) {
-    if (backend === 'tensorflow' && 'measured' in answer) {
+    if (backend === 'tensorflow' && 'measured' in answer && answer.measured.guarded) {
       const { plain, guarded } = answer.measured;
       const ratio = ratioOf(plain.wall, guarded.wall);
       const over = (value: number) => `${(100 * (value - 1)).toFixed(2)} %`;
@@ -122,7 +129,10 @@ export function verdictLines(rows: readonly Row[]): string[] {
 /** By the interval, where there are blocks enough for one. */
 function overheadVerdict({ value, interval }: Ratio): string {
   const most = 1 + LARGEST_OVERHEAD;
-  const [low, high] = interval ?? [value, value];
+  if (interval === null) {
+    return `not clear: ${value.toFixed(4)} is of too few pairs of blocks; give it more --seconds`;
+  }
+  const [low, high] = interval;
   if (low <= most && most < high) {
     return 'not clear: the interval has it inside; give it more --seconds, or a quieter machine';
   }

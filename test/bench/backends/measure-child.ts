@@ -7,8 +7,8 @@ import { MODELS, type ModelName } from './models.js';
 export interface Order {
   readonly backend: BackendName;
   readonly model: ModelName;
-  /** the guard's budget, a fraction of the step time */
-  readonly overhead: number;
+  /** the guard's budget, a fraction of the step time; null: plain steps only */
+  readonly overhead: number | null;
   /** of blocks; attaching and warming up come before */
   readonly seconds: number;
   /** plain steps, and as many guarded ones, instead of `seconds`; null: by time */
@@ -26,7 +26,8 @@ export interface Measured {
   readonly stepsPerBlock: number;
   /** [pairs of blocks] ms in all of a block's steps */
   readonly plain: { readonly wall: readonly number[]; readonly cpu: readonly number[] };
-  readonly guarded: { readonly wall: readonly number[]; readonly cpu: readonly number[] };
+  /** null without a guard */
+  readonly guarded: { readonly wall: readonly number[]; readonly cpu: readonly number[] } | null;
   readonly ticks: number;
   readonly folds: number;
   /** the guard's own account: its time over plain time; null before the first tick */
@@ -34,7 +35,13 @@ export interface Measured {
 }
 
 /** The child's answer: why it does not open or failed, or what it measured. */
-export type Answer = { readonly problem: string } | { readonly measured: Measured };
+export type Answer =
+  | {
+      readonly problem: string;
+      /** the backend opened, and failed then */
+      readonly isOpen: boolean;
+    }
+  | { readonly measured: Measured };
 
 const WARM_UP = 3;
 /** A block is long beside the wait at its end, and there are many of them. */
@@ -46,18 +53,20 @@ const LEAST_PAIRS = 2;
 
 const order = JSON.parse(process.argv[2]) as Order;
 let answer: Answer;
+let isOpen = false;
 try {
   answer = await answerTo(order);
 } catch (error) {
-  answer = { problem: (error as Error).message };
+  answer = { problem: (error as Error).message, isOpen };
 }
 // Worker threads may still be there.
 process.send?.(answer, () => process.exit());
 
 async function answerTo({ backend, model, overhead, seconds, steps, takesSoftware }: Order): Promise<Answer> {
   const { description } = await openBackend(backend);
+  isOpen = true;
   if (!takesSoftware && description.endsWith('a software adapter')) {
-    return { problem: `${description}: it takes minutes, and runs where --backends names it` };
+    return { problem: `${description}: it takes minutes, and runs where --backends names it`, isOpen: false };
   }
   const folds = countFolds();
   const start = performance.now();
@@ -84,8 +93,10 @@ async function answerTo({ backend, model, overhead, seconds, steps, takesSoftwar
       : pairs * stepsPerBlock >= steps;
   for (let pair = 0; !isDone(pair); pair++) {
     // Now one first, now the other: what follows what does not favour either.
-    await block(pair % 2 === 0 ? 'guarded' : 'plain');
-    await block(pair % 2 === 0 ? 'plain' : 'guarded');
+    const kinds = pair % 2 === 0 ? (['guarded', 'plain'] as const) : (['plain', 'guarded'] as const);
+    for (const kind of kinds.filter((each) => overhead !== null || each === 'plain')) {
+      await block(kind);
+    }
   }
   return {
     measured: {
@@ -93,7 +104,8 @@ async function answerTo({ backend, model, overhead, seconds, steps, takesSoftwar
       parameters: guarded.parameters,
       setupSeconds,
       stepsPerBlock,
-      ...times,
+      plain: times.plain,
+      guarded: overhead === null ? null : times.guarded,
       ticks: guarded.ticks - ticksBefore,
       folds: folds.count - foldsBefore,
       overhead: guarded.overhead,

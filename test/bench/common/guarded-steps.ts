@@ -29,7 +29,8 @@ export interface StepBlock {
  */
 export class GuardedSteps {
   readonly model: VisionTransformer;
-  readonly guard: Attached;
+  /** null: plain steps only */
+  readonly guard: Attached | null;
   readonly #optimizer: tf.AdamOptimizer;
   readonly #calibration: tf.Tensor3D;
   readonly #batches: readonly { readonly images: tf.Tensor3D; readonly labels: tf.Tensor }[];
@@ -38,7 +39,7 @@ export class GuardedSteps {
 
   private constructor(
     model: VisionTransformer,
-    guard: Attached,
+    guard: Attached | null,
     optimizer: tf.AdamOptimizer,
     calibration: tf.Tensor3D,
   ) {
@@ -47,7 +48,7 @@ export class GuardedSteps {
     this.#optimizer = optimizer;
     this.#calibration = calibration;
     this.#batches = makeBatches();
-    guard.events.subscribe((event) => {
+    guard?.events.subscribe((event) => {
       if (event.event === 'tick') {
         this.#ticks += 1;
         this.#overhead = event.cost.overhead;
@@ -55,24 +56,13 @@ export class GuardedSteps {
     });
   }
 
-  /** On the active backend. @param overhead the guard's budget, a fraction of the step time */
-  static async open(shape: TransformerShape, overhead: number): Promise<GuardedSteps> {
+  /** On the active backend. @param overhead the guard's budget, a fraction of the step time; null: there is no guard */
+  static async open(shape: TransformerShape, overhead: number | null): Promise<GuardedSteps> {
     const model = new VisionTransformer(shape, 0);
     model.addHead(TASK.name, TASK.classes, 0);
-    const base = await sharedWeights(model.encoder());
-    const tensors = [...base].map(([name, tensor]) => ({ name, shape: tensor.shape }));
     const optimizer = tf.train.adam(5e-4);
     const calibration = imageTensor(TASK.calibration);
-    const guard = await attach(optimizer, {
-      weights: new Map([...model.encoder(), ...model.head(TASK.name)]),
-      references: syntheticReferences(tensors, REFERENCES, baseIdentity(base)),
-      config: { overhead },
-      calibration: {
-        inputs: calibration,
-        labels: TASK.calibration.labels,
-        predict: (images) => model.logits(images as tf.Tensor3D, TASK.name),
-      },
-    });
+    const guard = overhead === null ? null : await attachGuard(model, { optimizer, calibration, overhead });
     return new GuardedSteps(model, guard, optimizer, calibration);
   }
 
@@ -130,11 +120,29 @@ export class GuardedSteps {
   }
 
   async close(): Promise<void> {
-    await this.guard.detach();
+    await this.guard?.detach();
     tf.dispose([this.#calibration, ...this.#batches.flatMap(({ images, labels }) => [images, labels])]);
     this.#optimizer.dispose();
     this.model.dispose();
   }
+}
+
+async function attachGuard(
+  model: VisionTransformer,
+  parts: { optimizer: tf.Optimizer; calibration: tf.Tensor3D; overhead: number },
+): Promise<Attached> {
+  const base = await sharedWeights(model.encoder());
+  const tensors = [...base].map(([name, tensor]) => ({ name, shape: tensor.shape }));
+  return attach(parts.optimizer, {
+    weights: new Map([...model.encoder(), ...model.head(TASK.name)]),
+    references: syntheticReferences(tensors, REFERENCES, baseIdentity(base)),
+    config: { overhead: parts.overhead },
+    calibration: {
+      inputs: parts.calibration,
+      labels: TASK.calibration.labels,
+      predict: (images) => model.logits(images as tf.Tensor3D, TASK.name),
+    },
+  });
 }
 
 /** What the guard does after a step belongs to it. */
