@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SharedTensor } from './layout.js';
 import type { LiveFactor, LiveFactors } from './lora-factors.js';
-import { denseMatrix, type LowRankTensors, lowRankMatrix, type TaskMatrix } from './task-matrix.js';
+import type { LowRankTensors, MatrixDifference, TaskMatrix } from './task-matrix.js';
 
 /** The live task vector of one watched tensor. */
 export interface LiveTau {
@@ -11,8 +11,8 @@ export interface LiveTau {
   readonly origin: tf.Tensor;
   /** in full, in the tensor's own layout. Call it inside tf.tidy. */
   dense(): tf.Tensor;
-  /** of a matrix, in the tensor's own layout; `dense` is what `dense()` has given. Call it inside tf.tidy. */
-  matrix(dense: tf.Tensor): TaskMatrix;
+  /** of a matrix, in the tensor's own layout. Call it inside tf.tidy. */
+  matrix(): TaskMatrix;
   /** of a matrix, [out, in]: new tensors, the caller's to dispose */
   canonical(): tf.Tensor2D | LowRankTensors;
   dispose(): void;
@@ -40,8 +40,8 @@ class FullTau implements LiveTau {
     return tf.sub(this.variable, this.origin);
   }
 
-  matrix(dense: tf.Tensor): TaskMatrix {
-    return denseMatrix(dense as tf.Tensor2D);
+  matrix(): MatrixDifference {
+    return { weights: this.variable as tf.Tensor as tf.Tensor2D, base: this.origin as tf.Tensor2D };
   }
 
   canonical(): tf.Tensor2D {
@@ -76,8 +76,8 @@ class AdapterTau implements LiveTau {
     return tf.matMul(left, right);
   }
 
-  matrix(): TaskMatrix {
-    return lowRankMatrix(this.#stored());
+  matrix(): LowRankTensors {
+    return this.#stored();
   }
 
   /** In the matrix' own layout, the scale in the left factor of the canonical one. */

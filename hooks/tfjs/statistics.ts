@@ -17,7 +17,7 @@ import { type LiveTau, liveTau } from './live-tau.js';
 import { Comparisons, ReferenceStore } from './reference-memory/index.js';
 import { referenceAbsences, referenceSides } from './reference-sides.js';
 import type { ReferenceVectors } from './reference-vectors.js';
-import { type StoredSubspace, SubspaceTracker } from './subspace-tracker.js';
+import { FollowedSubspaces } from './subspaces/index.js';
 import {
   LIVE_ROW,
   LIVE_ROWS,
@@ -49,7 +49,7 @@ const COUNTERS = 3;
 
 /**
  * Takes PairStatistics on the device. Base, references and the gradient average live there; one tick is a few
- * operations a chunk and reference (O(R D) time for D parameters), about ten a matrix, and one read.
+ * operations a chunk and reference (O(R D) time for D parameters), about seven a stack of matrices, and one read.
  */
 export class DeviceStatistics {
   /** null where gradients are never measured */
@@ -67,8 +67,7 @@ export class DeviceStatistics {
   readonly #comparisons: Comparisons;
   /** what the tick that waits to be read has compared, see ReferenceStore */
   #compared: readonly (readonly number[])[] = [];
-  /** by tensor, in their order */
-  readonly #trackers: ReadonlyMap<number, SubspaceTracker>;
+  readonly #subspaces: FollowedSubspaces;
   /** as of the last reading */
   #gradientStep = -1;
   #nonFinite = 0;
@@ -91,6 +90,8 @@ export class DeviceStatistics {
       referenceBytes?: number;
       /** see FlatLayout */
       chunk?: number;
+      /** see FollowedSubspaces */
+      stacked?: number;
     },
   ) {
     this.layout = new FlatLayout(tensors, options.chunk);
@@ -121,7 +122,11 @@ export class DeviceStatistics {
       gradients: this.gradients,
       references: this.store.parts,
     });
-    this.#trackers = makeTrackers(tensors, references, options);
+    this.#subspaces = new FollowedSubspaces(tensors, references, {
+      k: options.k,
+      powerIterations: options.powerIterations,
+      stacked: options.stacked,
+    });
   }
 
   /** A reference's task vector of a tensor, in the live variable's layout. Call it inside tf.tidy. */
@@ -151,38 +156,20 @@ export class DeviceStatistics {
     const packed = tf.tidy(() => {
       // Nothing folded.
       const counters = this.gradients?.counters() ?? tf.tensor1d([1, 0, 0]);
-      const sums: tf.Tensor1D[] = [];
-      const subspaces: tf.Tensor1D[] = [];
-      for (const c of this.layout.chunks.keys()) {
-        // A chunk's temporaries are as large as itself, several for each reference: given back before the next.
-        const measured = tf.tidy(() => this.#measureChunk(c, compared));
-        sums.push(...measured.sums);
-        subspaces.push(...measured.subspaces);
-      }
+      const sums = [...this.layout.chunks.keys()].flatMap((c) =>
+        compared.map((watched) => this.#measureSums(c, watched)),
+      );
+      const subspaces = this.#subspaces.measure(this.taus);
       return tf.keep(tf.concat([counters, ...sums, ...subspaces, extra]));
     });
     this.#compared = compared;
     return packed;
   }
 
-  #measureChunk(
-    c: number,
-    compared: readonly (readonly number[])[],
-  ): { sums: tf.Tensor1D[]; subspaces: tf.Tensor1D[] } {
-    // Before anything takes temporaries of its own: what is made inside of a tidy ends with it.
-    const tracked = this.layout.chunks[c].tensors.filter((t) => this.#trackers.has(t));
-    const taus = new Map(tracked.map((t) => [t, this.taus[t].dense()]));
-    const sums = compared.map((watched) => this.#measureSums(c, taus, watched));
-    const subspaces = tracked.flatMap((t) =>
-      this.#trackers.get(t)!.measure(this.taus[t].matrix(taus.get(t)!)),
-    );
-    return { sums, subspaces };
-  }
-
-  /** `taus`: those at hand, by tensor. */
-  #measureSums(c: number, taus: ReadonlyMap<number, tf.Tensor>, watched: readonly number[]): tf.Tensor1D {
+  /** A chunk's temporaries are as large as itself, several for each reference: given back before the next. */
+  #measureSums(c: number, watched: readonly number[]): tf.Tensor1D {
     return tf.tidy(() => {
-      const made = new Map(taus);
+      const made = new Map<number, tf.Tensor>();
       const dense = (t: number) => {
         const tau = made.get(t) ?? this.taus[t].dense();
         made.set(t, tau);
@@ -205,11 +192,11 @@ export class DeviceStatistics {
     }
     const pair = this.#comparisons.pair.slice();
     const turns = this.#comparisons.turns(step);
-    for (const [t, tracker] of this.#trackers) {
-      const overlaps = tracker.finish(values.subarray(at, at + tracker.size));
-      at += tracker.size;
-      live[t * SIDE_WIDTH + SIDE.leftK] = tracker.k;
-      live[t * SIDE_WIDTH + SIDE.rightK] = tracker.k;
+    const found = this.#subspaces.finish(values.subarray(at, at + this.#subspaces.size));
+    at += this.#subspaces.size;
+    for (const { tensor: t, k, overlaps } of found) {
+      live[t * SIDE_WIDTH + SIDE.leftK] = k;
+      live[t * SIDE_WIDTH + SIDE.rightK] = k;
       const turned = tensors[t].permutation !== null;
       overlaps.forEach(({ rows, columns }, r) => {
         const cell = (r * tensors.length + t) * PAIR_WIDTH;
@@ -281,42 +268,11 @@ export class DeviceStatistics {
   }
 
   dispose(): void {
-    for (const each of [...this.taus, ...this.#trackers.values(), this.gradients]) {
+    for (const each of [...this.taus, this.#subspaces, this.gradients]) {
       each?.dispose();
     }
     this.#sums.dispose();
     this.store.dispose();
     this.layout.dispose();
   }
-}
-
-function makeTrackers(
-  tensors: readonly SharedTensor[],
-  references: readonly Reference[],
-  options: { k: number; powerIterations: number },
-): Map<number, SubspaceTracker> {
-  const trackers = new Map<number, SubspaceTracker>();
-  tensors.forEach(({ name, variable, permutation }, tensor) => {
-    if (variable.rank !== 2) {
-      return;
-    }
-    const stored = references.map((reference): StoredSubspace | null => {
-      const subspace = reference.subspaces.get(name);
-      if (!subspace) {
-        return null;
-      }
-      const { k, left, right } = subspace;
-      return permutation ? { k, rows: right, columns: left } : { k, rows: left, columns: right };
-    });
-    if (stored.some((subspace) => subspace !== null)) {
-      const shape = variable.shape as [number, number];
-      const tracker = new SubspaceTracker(shape, stored, {
-        k: options.k,
-        iterations: options.powerIterations,
-        seed: name,
-      });
-      trackers.set(tensor, tracker);
-    }
-  });
-  return trackers;
 }

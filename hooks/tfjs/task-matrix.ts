@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** A live task matrix A [rows, columns], to be multiplied with thin ones. Call its methods inside tf.tidy. */
-export interface TaskMatrix {
-  /** A V [rows, p] of V [columns, p] */
-  times(vectors: tf.Tensor2D): tf.Tensor2D;
-  /** A^T U [columns, p] of U [rows, p] */
-  transposedTimes(vectors: tf.Tensor2D): tf.Tensor2D;
+/** A live task matrix [rows, columns] by what it is made of. */
+export type TaskMatrix = MatrixDifference | LowRankTensors;
+
+/** A matrix as the difference of two [rows, columns], which is not made. */
+export interface MatrixDifference {
+  readonly weights: tf.Tensor2D;
+  readonly base: tf.Tensor2D;
 }
 
 /** A matrix as a product of two thin ones, which is not made. */
@@ -16,15 +17,45 @@ export interface LowRankTensors {
   readonly right: tf.Tensor2D;
 }
 
-export function denseMatrix(matrix: tf.Tensor2D): TaskMatrix {
+/** Live task matrices A [m, rows, columns], to be multiplied with thin ones. Call its methods inside tf.tidy. */
+export interface TaskMatrices {
+  /** A V [m, rows, p] of V [m, columns, p] */
+  times(vectors: tf.Tensor3D): tf.Tensor3D;
+  /** A^T U [m, columns, p] of U [m, rows, p] */
+  transposedTimes(vectors: tf.Tensor3D): tf.Tensor3D;
+}
+
+/** Matrices of one shape, all differences or all products of the same rank. Call it inside tf.tidy. */
+export function stackMatrices(matrices: readonly TaskMatrix[]): TaskMatrices {
+  const products = matrices.filter((matrix) => 'left' in matrix);
+  if (products.length > 0) {
+    return lowRankMatrices(
+      stack(products.map(({ left }) => left)),
+      stack(products.map(({ right }) => right)),
+    );
+  }
+  const differences = matrices.filter((matrix) => 'base' in matrix);
+  return denseMatrices(
+    tf.tidy(() =>
+      tf.sub(stack(differences.map(({ weights }) => weights)), stack(differences.map(({ base }) => base))),
+    ),
+  );
+}
+
+/** A single one is not copied. */
+function stack(matrices: tf.Tensor2D[]): tf.Tensor3D {
+  return (matrices.length === 1 ? tf.expandDims(matrices[0], 0) : tf.stack(matrices)) as tf.Tensor3D;
+}
+
+function denseMatrices(matrices: tf.Tensor3D): TaskMatrices {
   return {
-    times: (vectors) => tf.matMul(matrix, vectors),
-    transposedTimes: (vectors) => tf.matMul(matrix, vectors, true, false),
+    times: (vectors) => tf.matMul(matrices, vectors),
+    transposedTimes: (vectors) => tf.matMul(matrices, vectors, true, false),
   };
 }
 
 /** O((rows + columns) r p) a product. */
-export function lowRankMatrix({ left, right }: LowRankTensors): TaskMatrix {
+function lowRankMatrices(left: tf.Tensor3D, right: tf.Tensor3D): TaskMatrices {
   return {
     times: (vectors) => tf.matMul(left, tf.matMul(right, vectors)),
     transposedTimes: (vectors) => tf.matMul(right, tf.matMul(left, vectors, true, false), true, false),

@@ -1,0 +1,1 @@
+export { FollowedSubspaces } from './followed-subspaces.js';
