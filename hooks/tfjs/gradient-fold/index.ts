@@ -1,4 +1,6 @@
 import { computeBackend } from '../compute/compute-program.js';
+import { functionWays } from '../compute/functions.js';
+import { FunctionFold } from './function-fold.js';
 import type { FoldSources, GradientFold } from './gradient-fold.js';
 import { PlainFold } from './plain-fold.js';
 import { WebgpuFold } from './webgpu-fold.js';
@@ -13,12 +15,15 @@ export interface FoldWay {
 
 /** The ways that the active backend has: the fastest first, the plain one last. */
 export function foldWays(): readonly FoldWay[] {
-  const plain = { name: 'plain', make: (sources: FoldSources) => new PlainFold(sources) };
+  const plain: FoldWay = { name: 'plain', make: (sources) => new PlainFold(sources) };
   const compute = computeBackend();
   if (compute) {
     return [{ name: 'kernels', make: (sources) => new WebgpuFold(compute, sources) }, plain];
   }
-  return [plain];
+  const functions = functionWays().map(
+    ({ name, isCompiled }): FoldWay => ({ name, make: (sources) => new FunctionFold(sources, isCompiled) }),
+  );
+  return [...functions, plain];
 }
 
 export function gradientFold(sources: FoldSources): GradientFold {
