@@ -3,12 +3,12 @@ import type { SharedTensor } from './layout.js';
 
 /**
  * Many small tensors laid end to end in a few long vectors, so that a tick is some tens of operations instead
- * of some tens a tensor. Each tensor starts at a multiple of `BLOCK`, with zeros between; sums over tensors are
- * sums over blocks, then one product with a 0/1 matrix [blocks, tensors].
+ * of some tens a tensor. Each tensor starts at a multiple of `BLOCK`, with zeros between: sums over tensors are
+ * sums over blocks, then over those of a tensor.
  */
 export const BLOCK = 128;
-/** Bounds the memory of temporaries. */
-const CHUNK = 1 << 22;
+/** Elements of a vector where nothing else is asked for: it bounds the memory of temporaries. See chunkLength for devices. */
+export const CHUNK = 1 << 22;
 
 /** One vector's share of the tensors. */
 export interface Chunk {
@@ -23,7 +23,6 @@ export interface Chunk {
 export class FlatLayout {
   readonly chunks: readonly Chunk[];
   readonly tensors: readonly SharedTensor[];
-  readonly #owner: readonly tf.Tensor2D[];
   readonly #padding = new Map<number, tf.Tensor1D>();
 
   /** `chunk`: elements in one vector at most, unless a single tensor is longer */
@@ -33,7 +32,6 @@ export class FlatLayout {
       tensors.map(({ variable }) => variable.size),
       chunk,
     );
-    this.#owner = this.chunks.map((chunk) => tf.keep(ownership(chunk)));
     for (const { variable } of tensors) {
       const pad = padded(variable.size) - variable.size;
       if (pad > 0 && !this.#padding.has(pad)) {
@@ -80,27 +78,7 @@ export class FlatLayout {
     return values;
   }
 
-  /** [length] to its sums by block [length / BLOCK]. */
-  blockSums(vector: tf.Tensor1D): tf.Tensor1D {
-    return tf.sum(tf.reshape(vector, [-1, BLOCK]), 1);
-  }
-
-  /**
-   * Rows of block sums [Q, blocks] to sums by tensor [Q, tensors of the chunk]. A sum over anything that is not
-   * finite is NaN, and it alone: in the product a NaN would spread to every tensor, since NaN times 0 is NaN.
-   */
-  tensorSums(chunk: number, rows: readonly tf.Tensor1D[]): tf.Tensor2D {
-    const sums = tf.stack([...rows]) as tf.Tensor2D;
-    const zeros = tf.mul(sums, 0);
-    const broken = tf.notEqual(zeros, zeros);
-    const clean = tf.where(broken, tf.zerosLike(sums), sums) as tf.Tensor2D;
-    const breaks = tf.matMul(tf.cast(broken, 'float32') as tf.Tensor2D, this.#owner[chunk]);
-    const totals = tf.matMul(clean, this.#owner[chunk]);
-    return tf.where(tf.greater(breaks, 0), Number.NaN, totals) as tf.Tensor2D;
-  }
-
   dispose(): void {
-    tf.dispose(this.#owner as tf.Tensor2D[]);
     tf.dispose([...this.#padding.values()]);
   }
 }
@@ -122,19 +100,4 @@ function planChunks(sizes: readonly number[], most: number): Chunk[] {
     chunk.length += padded(size);
   });
   return chunks;
-}
-
-/** [blocks, tensors], 1 where the block belongs to the tensor. */
-function ownership(chunk: Chunk): tf.Tensor2D {
-  const blocks = chunk.length / BLOCK;
-  const columns = chunk.tensors.length;
-  const values = new Float32Array(blocks * columns);
-  let column = 0;
-  for (let block = 0; block < blocks; block++) {
-    while (column + 1 < columns && chunk.offsets[column + 1] <= block * BLOCK) {
-      column += 1;
-    }
-    values[block * columns + column] = 1;
-  }
-  return tf.tensor2d(values, [blocks, columns]);
 }

@@ -5,6 +5,7 @@ import type { Reference } from '../../src/reference/index.js';
 import type { SteeredTensor } from '../../src/steering/index.js';
 import { MergeguardError, type NamedTensors } from '../../src/tensors/index.js';
 import type { Calibration, CalibrationBatch } from './calibration.js';
+import { chunkLength } from './chunk-length.js';
 import { isWatched, type Layout, type LiveWeights, nonTrainable, variablesOf } from './layout.js';
 import { openCalibration } from './open-calibration.js';
 import { memoryBudget, placeLimits } from './reference-memory/index.js';
@@ -76,6 +77,7 @@ export async function openInstruments(sources: InstrumentSources): Promise<Instr
       unmeasured: stream.unmeasured,
       base: sources.hasMoved ? base : undefined,
       referenceBytes: budget.bytes,
+      chunk: await chunkLength(),
     });
     opened.push(statistics);
     const tensors = watched.map(({ name, permutation, factors }, t): SteeredTensor => {

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
+import { chunkLength } from '../../hooks/tfjs/chunk-length.js';
 import { ComputeProgram, computeBackend } from '../../hooks/tfjs/compute/compute-program.js';
 import { FlatLayout } from '../../hooks/tfjs/flat-layout.js';
 import { GradientAverage } from '../../hooks/tfjs/gradient-average.js';
+import { type FoldWay, foldWays } from '../../hooks/tfjs/gradient-fold/index.js';
 import type { SharedTensor } from '../../hooks/tfjs/layout.js';
 import { liveTau } from '../../hooks/tfjs/live-tau.js';
 import {
@@ -16,8 +18,8 @@ import { type BackendChoice, openBackend } from '../../src/backend/index.js';
 import { Random } from '../../src/tensors/index.js';
 
 /**
- * How near does the tap come to the device's memory? For every way that the active backend has of taking a tick's sums, and for
- * the fold of a step's gradients: ms, bytes of the floor (every operand once) by ms, against a device-to-device copy in the same
+ * How near does the tap come to the device's memory? For every way that the active backend has of taking a tick's sums, and
+ * of folding a step's gradients: ms, bytes of the floor (every operand once) by ms, against a device-to-device copy in the same
  * run, which counts what it reads and what it writes; and the largest difference from the plain way. Ways take turns in blocks;
  * a block ends when a result has been read back. Weights stay where they are, as they would not in a training.
  *
@@ -79,7 +81,7 @@ console.log(`${opened.name}: ${opened.description}`);
 /** Long enough that no vector repeats within a cache. */
 const pattern = new Random('tick sums').normals(2 ** 20 + 7);
 const tensors = transformer(Number(options.parameters));
-const layout = new FlatLayout(tensors, options.chunk ? Number(options.chunk) : undefined);
+const layout = new FlatLayout(tensors, options.chunk ? Number(options.chunk) : await chunkLength());
 const parameters = tensors.reduce((sum, { variable }) => sum + variable.size, 0);
 console.log(
   `${(parameters / 1e6).toFixed(1)} M parameters in ${tensors.length} tensors and ${layout.chunks.length} chunks, ${REFERENCES} references with gradients`,
@@ -108,7 +110,7 @@ const ways = sumsWays()
   .filter(({ name }) => !wanted || wanted.includes(name))
   .map(({ name, make }) => ({ name, sums: make(sources) }));
 
-const subjects = [...(await copies()), ...ways.map(sumsSubject), foldSubject()];
+const subjects = [...(await copies()), ...ways.map(sumsSubject), ...foldWays().map(foldSubject)];
 for (const subject of subjects) {
   // Kernels are compiled, buffers made.
   for (let i = 0; i < 3; i++) {
@@ -253,18 +255,19 @@ function takeSums(sums: TickSums): tf.Tensor1D {
   });
 }
 
-function foldSubject(): Subject {
+function foldSubject({ name, make }: FoldWay): Subject {
+  const fold = make({ layout, decay: 0.9 });
   let step = 0;
   return {
-    name: 'fold',
+    name: `fold, ${name}`,
     bytes: 12 * parameters,
     ms: [],
     run: () => {
       step += 1;
-      average.fold(gradients, step);
+      fold.fold(gradients, step);
     },
     settle: async () => {
-      const counters = tf.tidy(() => average.counters());
+      const counters = tf.tidy(() => fold.counters());
       await counters.data();
       counters.dispose();
     },
