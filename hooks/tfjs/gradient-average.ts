@@ -27,12 +27,15 @@ export class GradientAverage {
     return tf.div(this.sums(chunk), tf.sub(1, remaining));
   }
 
-  /** The running sum of a chunk: the average is it over 1 - `remaining`. Not to be disposed, nor kept over a fold. */
+  /**
+   * The running sum of a chunk, for operations: the average is it over 1 - `remaining`. Not to be disposed, nor read or kept
+   * over a fold, see GradientFold.
+   */
   sums(chunk: number): tf.Tensor1D {
     return this.#fold.sums(chunk);
   }
 
-  /** Its first element is decay^folds. Not to be disposed, nor kept over a fold. */
+  /** Its first element is decay^folds, for operations. Not to be disposed, nor kept over a fold. */
   get remaining(): tf.Tensor {
     return this.#fold.remaining;
   }

@@ -22,9 +22,12 @@ export interface GradientFold {
   fold(gradients: Gradients, step: number): void;
   /** Does what a fold does, of the variables' values, and leaves everything as it was: to see what it costs. */
   rehearse(): void;
-  /** The running sum of a chunk, of its length. Not to be disposed, nor kept over a fold, which may change it in place. */
+  /**
+   * The running sum of a chunk, of its length, for operations: a fold may change it in place, and tfjs gives a tensor's values
+   * as they were when they were first read. Not to be disposed, nor kept over a fold.
+   */
   sums(chunk: number): tf.Tensor1D;
-  /** Its first element is decay^folds. Not to be disposed, nor kept over a fold. */
+  /** Its first element is decay^folds; for operations too. Not to be disposed, nor kept over a fold. */
   readonly remaining: tf.Tensor;
   /** [3], the caller's: decay^folds (1: nothing folded yet), steps left out because something was not finite, the last step folded. */
   counters(): tf.Tensor1D;

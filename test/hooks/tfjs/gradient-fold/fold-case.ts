@@ -109,17 +109,16 @@ export class FoldCase {
     const sums: Float32Array[] = [];
     const padding: number[] = [];
     for (const [c, { tensors, offsets, length }] of this.#layout.chunks.entries()) {
-      const values = (await this.#fold.sums(c).data()) as Float32Array;
+      const values = await valuesOf(() => this.#fold.sums(c));
       tensors.forEach((t, index) => {
         const end = offsets[index] + this.#tensors[t].variable.size;
         sums[t] = values.subarray(offsets[index], end);
         padding.push(...values.subarray(end, offsets[index + 1] ?? length));
       });
     }
-    const counters = this.counters();
-    const [values, remaining] = await Promise.all([counters.data(), this.#fold.remaining.data()]);
-    counters.dispose();
-    return { sums, padding, counters: [...values], remaining: remaining[0] };
+    const counters = await valuesOf(() => this.#fold.counters());
+    const [remaining] = await valuesOf(() => this.#fold.remaining);
+    return { sums, padding, counters: [...counters], remaining };
   }
 
   expected(): { sums: readonly Float64Array[]; remaining: number; nonFinite: number; step: number } {
@@ -136,4 +135,12 @@ export class FoldCase {
     this.#layout.dispose();
     tf.dispose(this.#tensors.map(({ variable }) => variable));
   }
+}
+
+/** By an operation, as everything that needs them does. */
+async function valuesOf(make: () => tf.Tensor): Promise<Float32Array> {
+  const copy = tf.tidy(() => tf.add(make(), 0));
+  const values = (await copy.data()) as Float32Array;
+  copy.dispose();
+  return values;
 }
