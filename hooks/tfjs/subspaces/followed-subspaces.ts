@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { isAsynchronous } from '../../../src/backend/index.js';
 import type { Reference } from '../../../src/reference/index.js';
 import type { SharedTensor } from '../layout.js';
 import type { LiveTau } from '../live-tau.js';
@@ -6,8 +7,10 @@ import { type Batchable, planBatches } from './plan-batches.js';
 import { SubspaceBatch } from './subspace-batch.js';
 import type { Found, StoredSubspace } from './tracked-matrix.js';
 
-/** Bounds the memory of stacked matrices: 64 MiB, three times while they are made. */
-const STACKED = 1 << 24;
+/** Elements stacked at most on a GPU: bounds their memory to 64 MiB, three times while they are made. */
+const STACKED_ON_GPU = 1 << 24;
+/** On a processor with operations that cost much: of larger matrices the copy costs more than the operations it saves. */
+const STACKED_ON_PROCESSOR = 1 << 18;
 /** Backends whose operations cost little; wasm's product of several matrices at once takes longer than of one after the other. */
 const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
 
@@ -47,7 +50,7 @@ export class FollowedSubspaces {
     });
     const plan = planBatches(
       [...stored].map(([tensor, subspaces]) => batchable(tensor, tensors[tensor], subspaces)),
-      options.stacked ?? (ONE_BY_ONE.includes(tf.getBackend()) ? 0 : STACKED),
+      options.stacked ?? stackedElements(),
     );
     this.#batches = plan.map((batch) => ({
       tensors: batch,
@@ -83,6 +86,14 @@ export class FollowedSubspaces {
       batch.dispose();
     }
   }
+}
+
+/** What suits the active backend. */
+function stackedElements(): number {
+  if (ONE_BY_ONE.includes(tf.getBackend())) {
+    return 0;
+  }
+  return isAsynchronous() ? STACKED_ON_GPU : STACKED_ON_PROCESSOR;
 }
 
 function batchable(
