@@ -4,6 +4,8 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 const DEPENDENT = 1e-5;
 /** Ritz values under this share of the largest count as zero in float32. */
 const RANK_TOLERANCE = 1e-9;
+/** Half the distance of float32's next number from 1: how far entries of a Gram matrix are off, as a share of the columns' lengths. */
+const ROUNDING = 2 ** -24;
 
 /** The Ritz vectors V w of A^T A in the span of p columns V. */
 export interface Ritz {
@@ -28,8 +30,26 @@ export function solveRitz(gramProduct: Matrix, gramBasis: Matrix): Ritz | null {
   const reduced = whiten.transpose().mmul(gramProduct).mmul(whiten);
   const { values, vectors } = descendingEigen(reduced);
   const squares = values.map((value) => Math.max(value, 0));
-  const rank = squares.filter((value) => value > RANK_TOLERANCE * squares[0]).length;
-  return rank === 0 ? null : { values: squares, vectors: whiten.mmul(vectors), rank };
+  const ritz = whiten.mmul(vectors);
+  const rounding = roundingOf(ritz, gramProduct);
+  const isZero = (value: number, j: number) => value <= Math.max(RANK_TOLERANCE * squares[0], rounding[j]);
+  const zero = squares.findIndex(isZero);
+  const rank = zero < 0 ? squares.length : zero;
+  return rank === 0 ? null : { values: squares, vectors: ritz, rank };
+}
+
+/**
+ * By how much w^T G w is off for each w, the entries of G being rounded independently. Columns that are nearly dependent have
+ * large w, and what is no more than this is made of rounding, in a matrix of low rank all but the first values.
+ */
+function roundingOf(vectors: Matrix, gram: Matrix): number[] {
+  return Array.from({ length: vectors.columns }, (_, j) => {
+    let squares = 0;
+    for (let i = 0; i < vectors.rows; i++) {
+      squares += vectors.get(i, j) ** 2 * gram.get(i, i);
+    }
+    return ROUNDING * squares;
+  });
 }
 
 /** [p, m] W with W^T G W = 1, the columns scaled to length one first so that no column counts for its length. */

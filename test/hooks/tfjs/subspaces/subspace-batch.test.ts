@@ -162,6 +162,15 @@ describe('matrices without full rank', () => {
     },
   );
 
+  it.each([1, 2, 3])('of rank %i: takes no rounding for a direction, whatever the matrix', async (rank) => {
+    for (let seed = 0; seed < 10; seed++) {
+      const bench = new Bench(matrixOf(24, 20, geometric(0.8, 20), 2));
+      const low = matrixOf(24, 20, geometric(0.9, rank), 'low', seed);
+      expect(bench.error(low, await bench.ticks(low, 6), rank), `matrix ${seed}`).toBeLessThan(1e-5);
+      expect(bench.found, `matrix ${seed}`).toBe(rank);
+    }
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY, 1e30])(
     '%d in it gives NaN, and it recovers when that is gone',
     async (bad) => {
