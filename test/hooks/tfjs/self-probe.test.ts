@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attach } from '../../../hooks/tfjs/index.js';
 import { openBackend } from '../../../src/backend/index.js';
 import { chosen } from '../../backend/chosen.js';
@@ -84,6 +84,32 @@ describe('the self-probe', () => {
       const log = eventLog(guard);
       await guard.detach();
       expect(log.of('tick')[0].selfProbe).toBeNull();
+    }
+  });
+
+  it('is expected to cost what it costs once everything is compiled', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      // The model compiles, a second long, when it is asked for its first probe; nothing else takes any time.
+      let compiles = false;
+      const predict = (inputs: tf.Tensor) => {
+        const isProbe = inputs.shape[0] === 10;
+        vi.advanceTimersByTime(isProbe && !compiles ? 1000 : 0);
+        compiles ||= isProbe;
+        return model.predict(inputs);
+      };
+      const config = { ...EVERY_STEP, selfProbe: { every: 1, samples: 10 } };
+      const guard = await attach(tf.train.sgd(0.1), {
+        ...options(),
+        config,
+        calibration: { ...model.calibration, predict },
+      });
+      const log = eventLog(guard);
+      await guard.detach();
+      expect(compiles).toBe(true);
+      expect(log.of('tick')[0].cost.probeMs).toBe(0);
+    } finally {
+      vi.useRealTimers();
     }
   });
 });
