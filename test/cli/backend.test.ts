@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { backendFolder } from '../../src/backend/tensorflow/place.js';
+import { writeOfficial, writeText } from '../backend/tensorflow/library-files.js';
 import { killAll, run } from './program.js';
 
 let folder: string;
@@ -37,6 +38,23 @@ describe('mergeguard backend install tensorflow', () => {
     expect(lines[1]).toContain('no-such-compiler does not run');
     expect(lines[2]).toContain(`${wheel} can not be read as a wheel`);
     expect(lines[3]).toContain(`${folder} holds no folder nvidia`);
+    expect(installed()).toEqual(before);
+  });
+
+  it('says that a libtensorflow is too old before it compiles anything', async () => {
+    const before = installed();
+    writeOfficial(folder);
+    const version = [
+      '#define TF_MAJOR_VERSION 2',
+      '#define TF_MINOR_VERSION 8',
+      '#define TF_PATCH_VERSION 4',
+    ];
+    writeText(join(folder, 'include', 'tensorflow', 'core', 'public', 'version.h'), version.join('\n'));
+    vi.stubEnv('CXX', 'no-such-compiler');
+    const { code, err } = await run('backend', 'install', 'tensorflow', '--libtensorflow', folder);
+    expect(code).toBe(1);
+    expect(err).toContain('no-such-compiler does not run');
+    expect(err).toContain(`${join(folder, 'lib')} is TensorFlow 2.8.4; the binding`);
     expect(installed()).toEqual(before);
   });
 

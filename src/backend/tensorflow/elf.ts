@@ -29,6 +29,8 @@ const OTHERS: Readonly<Record<string, string>> = {
 const SECTION = { dynamic: 6, symbols: 11 };
 const TAG = { rpath: 15, runpath: 29 };
 const SYMBOL_BYTES = 24;
+/** Of a 64-bit library. */
+export const HEADER_BYTES = 64;
 
 interface Section {
   readonly type: number;
@@ -47,16 +49,9 @@ interface Section {
 export async function readSharedLibrary(path: string, prefixes: readonly string[]): Promise<SharedLibrary> {
   const file = await open(path);
   try {
-    const header = await bytes(file, 0, 64);
-    const magic = header.toString('hex', 0, 4);
-    if (magic !== '7f454c46') {
-      const what = OTHERS[magic] ?? (magic.startsWith('4d5a') ? 'a Windows library' : 'no shared library');
-      throw new MergeguardError(`${path} is ${what}; wanted is one for Linux on ${process.arch}`);
-    }
-    const bits = header[4] === 2 ? 64 : 32;
-    const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18);
-    const arch = MACHINES[machine] ?? `machine ${machine}`;
-    if (bits !== 64 || header[5] === 2) {
+    const header = await bytes(file, 0, HEADER_BYTES);
+    const arch = readArch(path, header);
+    if (header[4] !== 2 || header[5] === 2) {
       // big-endian and 32-bit machines are none of TensorFlow's: their tables need not be read
       return { path, arch, searchPaths: [], defined: new Set() };
     }
@@ -70,6 +65,23 @@ export async function readSharedLibrary(path: string, prefixes: readonly string[
   } finally {
     await file.close();
   }
+}
+
+/**
+ * The machine that a library is for, as in `process.arch`.
+ *
+ * @param path names it in the error
+ * @param header its first HEADER_BYTES
+ * @throws MergeguardError where it is none for Linux
+ */
+export function readArch(path: string, header: Buffer): string {
+  const magic = header.toString('hex', 0, 4);
+  if (magic !== '7f454c46') {
+    const what = OTHERS[magic] ?? (magic.startsWith('4d5a') ? 'a Windows library' : 'no shared library');
+    throw new MergeguardError(`${path} is ${what}; wanted is one for Linux on ${process.arch}`);
+  }
+  const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18);
+  return MACHINES[machine] ?? `machine ${machine}`;
 }
 
 async function readSections(file: FileHandle, header: Buffer): Promise<Section[]> {

@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { listProblems, MergeguardError, messageOf } from '../../tensors/errors.js';
 import { build, type Compiler, findCompiler } from './compiler.js';
 import { type CudaPart, findCuda } from './cuda.js';
-import { findLibrary } from './library.js';
+import { findLibrary, type Library } from './library.js';
 import { BINDING, backendFolder, type Installed, LIBRARIES, MANIFEST, NVIDIA } from './place.js';
-import { placeSources, SOURCES } from './sources.js';
+import { findInstalled, placeSources, SOURCES } from './sources.js';
 import type { TriedOut } from './try-out.js';
+import { checkVersion, readMetadata, versionInHeaders, versionInMetadata } from './version.js';
 import { checkWheel, unpackWheel } from './wheel.js';
 
 export interface InstallOptions {
@@ -41,7 +42,7 @@ export interface InstallReport extends Installed {
  */
 export async function installTensorflow(options: InstallOptions): Promise<InstallReport> {
   const { wheel, signal, onStep = () => undefined } = options;
-  const compiler = await checkFirst(options);
+  const { compiler, sources, unpacked } = await checkFirst(options);
   const target = backendFolder();
   const folder = await newFolder(target);
   try {
@@ -53,14 +54,9 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
       }
     }
     const from = resolve(wheel ?? (options.libtensorflow as string));
-    const library = await findLibrary(wheel === undefined ? from : join(folder, LIBRARIES));
-    const cuda = await findCuda(
-      library,
-      library.folder,
-      await readMetadata(wheel === undefined ? dirname(from) : folder),
-    );
+    const { library, cuda } = unpacked ?? (await readLibrary(join(folder, LIBRARIES)));
     onStep('placing the sources of tfjs-node');
-    await placeSources(folder, signal);
+    await placeSources(folder, sources, signal);
     onStep(`compiling the binding with ${compiler.version}`);
     const searchPath = wheel === undefined ? library.folder : `$ORIGIN/${LIBRARIES}`;
     await build(
@@ -99,8 +95,31 @@ export async function uninstallTensorflow(): Promise<boolean> {
   return true;
 }
 
+/** A library that lies where it will be used, and what it will find there. */
+interface Unpacked {
+  readonly library: Library;
+  readonly cuda: readonly CudaPart[];
+}
+
+/** @throws MergeguardError with everything that is wrong with it, as far as that can be known without running it */
+async function readLibrary(path: string): Promise<Unpacked> {
+  const library = await findLibrary(path);
+  const metadata = await readMetadata(dirname(resolve(path)));
+  const version = versionInMetadata(metadata) ?? (await versionInHeaders(library.headers));
+  if (version !== null) {
+    checkVersion(version, library.folder);
+  }
+  return { library, cuda: await findCuda(library, library.folder, metadata) };
+}
+
 /** What can be known before anything is unpacked or fetched, all of it at once. */
-async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promise<Compiler> {
+async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promise<{
+  compiler: Compiler;
+  /** the folder of an installed tfjs-node, null where it is to be fetched */
+  sources: string | null;
+  /** undefined for a wheel */
+  unpacked: Unpacked | undefined;
+}> {
   const problems: string[] = [];
   const check = async <Result>(work: Promise<Result>): Promise<Result | undefined> => {
     try {
@@ -117,9 +136,8 @@ async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promi
     );
   }
   const compiler = await check(findCompiler());
-  if (libtensorflow !== undefined) {
-    await check(findLibrary(libtensorflow));
-  }
+  const sources = await check(findInstalled());
+  const unpacked = libtensorflow === undefined ? undefined : await check(readLibrary(libtensorflow));
   if (wheel !== undefined) {
     await check(checkWheel(wheel));
   }
@@ -128,10 +146,10 @@ async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promi
       `${cuda} holds no folder ${NVIDIA}: give the site-packages that NVIDIA's pip packages are installed in`,
     );
   }
-  if (compiler === undefined || problems.length > 0) {
+  if (compiler === undefined || sources === undefined || problems.length > 0) {
     throw new MergeguardError(listProblems('the tensorflow backend can not be installed:', problems));
   }
-  return compiler;
+  return { compiler, sources, unpacked };
 }
 
 /** A folder of its own beside the target, on its file system: it can take the target's place by its name alone. */
@@ -144,13 +162,6 @@ async function newFolder(target: string): Promise<string> {
       `${target} can not be made: ${messageOf(error)}; it lies where mergeguard is installed`,
     );
   }
-}
-
-/** What the wheel requires, in the words of its METADATA; empty where a folder holds none of TensorFlow's. */
-async function readMetadata(folder: string): Promise<string> {
-  const names = await readdir(folder);
-  const info = names.find((name) => /^tensorflow(_cpu)?-[^-]*\.dist-info$/.test(name));
-  return info === undefined ? '' : readFile(join(folder, info, 'METADATA'), 'utf8');
 }
 
 /** In a process of its own: a library that does not fit may end it. */
@@ -167,7 +178,7 @@ async function tryOut(
       { signal, env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '0' } },
     );
     const triedOut = JSON.parse(stdout) as TriedOut;
-    checkVersion(triedOut.version);
+    checkVersion(triedOut.version, 'this libtensorflow');
     return {
       triedOut,
       warnings: stderr
@@ -185,16 +196,6 @@ async function tryOut(
         `the binding was built, but does not run${killedBy ? ` (${killedBy})` : ''}; nothing was installed:`,
         said.length > 0 ? said.slice(0, 4) : [messageOf(error)],
       ),
-    );
-  }
-}
-
-/** The C API that the binding calls is in libtensorflow since 2.9, and stays as it is up to 3. */
-function checkVersion(version: string): void {
-  const [major, minor] = version.split('.').map(Number);
-  if (major !== 2 || minor < 9) {
-    throw new MergeguardError(
-      `this is libtensorflow ${version}; the binding of tfjs-node 4.22 wants 2.9 or a later 2`,
     );
   }
 }

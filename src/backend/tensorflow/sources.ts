@@ -33,10 +33,14 @@ export const SOURCES = join('node_modules', PACKAGE);
  * @tensorflow/tfjs-node, else fetched by npm, without running the install script, which would download an old libtensorflow. A link
  * beside them makes mergeguard's own tfjs theirs: a process can have but one.
  *
- * @throws MergeguardError where an installed one has another version than mergeguard's tfjs, or npm fails
+ * @param installed the folder of an installed one, as `findInstalled` gives it
+ * @throws MergeguardError where npm fails
  */
-export async function placeSources(folder: string, signal?: AbortSignal): Promise<void> {
-  const installed = await findInstalled();
+export async function placeSources(
+  folder: string,
+  installed: string | null,
+  signal?: AbortSignal,
+): Promise<void> {
   if (installed === null) {
     await fetchPackages(folder, signal);
   } else {
@@ -50,8 +54,12 @@ export async function placeSources(folder: string, signal?: AbortSignal): Promis
   );
 }
 
-/** The folder of an installed tfjs-node, with a GPU or not; null where there is none. */
-async function findInstalled(): Promise<string | null> {
+/**
+ * The folder of an installed tfjs-node, with a GPU or not; null where there is none.
+ *
+ * @throws MergeguardError where it has another version than mergeguard's tfjs
+ */
+export async function findInstalled(): Promise<string | null> {
   for (const name of [`${PACKAGE}-gpu`, PACKAGE]) {
     let path: string;
     try {

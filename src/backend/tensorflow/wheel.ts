@@ -4,17 +4,67 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import yauzl from 'yauzl';
 import { MergeguardError, messageOf } from '../../tensors/errors.js';
+import { HEADER_BYTES, readArch } from './elf.js';
+import { checkVersion, versionInMetadata } from './version.js';
 
 /** Of a wheel: the libraries, the headers of the C API with what these include, what it requires. */
 const WANTED =
   /^tensorflow\/(libtensorflow[^/]*|include\/(tensorflow\/c|tensorflow\/core\/platform|tsl|xla\/tsl)\/.*\.h)$|^[^/]*\.dist-info\/METADATA$/;
+const METADATA = /\.dist-info\/METADATA$/;
 const LIBRARY = /^tensorflow\/libtensorflow[^/]*\.so[.0-9]*$/;
 
 /**
- * @throws MergeguardError where the file is no wheel of TensorFlow for Linux
+ * Reads the beginnings of its libraries, and its version: nothing is unpacked.
+ *
+ * @throws MergeguardError where the file is no wheel of TensorFlow for Linux, or one for another machine or of another version
  */
 export async function checkWheel(path: string): Promise<void> {
-  await readWheel(path, async () => undefined);
+  await readWheel(path, async (zip, entries) => {
+    const problems: string[] = [];
+    for (const entry of entries.filter(({ fileName }) => LIBRARY.test(fileName))) {
+      const name = `${entry.fileName} of ${path}`;
+      try {
+        const arch = readArch(name, await beginning(zip, entry, HEADER_BYTES));
+        if (arch !== process.arch) {
+          problems.push(
+            `${name} is for ${arch}, this machine's Node.js is ${process.arch}: take the wheel for ${process.arch}`,
+          );
+        }
+      } catch (error) {
+        problems.push(messageOf(error));
+      }
+    }
+    for (const entry of entries.filter(({ fileName }) => METADATA.test(fileName))) {
+      const metadata = await beginning(zip, entry, entry.uncompressedSize);
+      const version = versionInMetadata(metadata.toString());
+      try {
+        // else the library is asked when it is tried out
+        if (version !== null) {
+          checkVersion(version, path);
+        }
+      } catch (error) {
+        problems.push(messageOf(error));
+      }
+    }
+    if (problems.length > 0) {
+      throw new MergeguardError(problems.join('\n'));
+    }
+  });
+}
+
+/** The first bytes of an entry; zeros where it is shorter. */
+async function beginning(zip: yauzl.ZipFile, entry: yauzl.Entry, length: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let read = 0;
+  // leaving the loop ends the stream: a library has a gigabyte
+  for await (const chunk of await zip.openReadStreamPromise(entry)) {
+    chunks.push(chunk as Buffer);
+    read += (chunk as Buffer).length;
+    if (read >= length) {
+      break;
+    }
+  }
+  return Buffer.concat(chunks, length);
 }
 
 /**

@@ -52,13 +52,21 @@ export function writeOfficial(
   writeText(join(folder, 'include', 'tensorflow', 'c', 'eager', 'c_api.h'));
 }
 
+/** The first bytes of a 64-bit library for Linux. */
+export function libraryHeader(arch: string): Buffer {
+  const header = Buffer.alloc(64);
+  header.write('\x7fELF\x02\x01', 'latin1');
+  header.writeUInt16LE(arch === 'arm64' ? 183 : 62, 18);
+  return header;
+}
+
 /** A zip file whose entries are stored as they are. */
-export function writeZip(path: string, entries: Readonly<Record<string, string>>): void {
+export function writeZip(path: string, entries: Readonly<Record<string, string | Buffer>>): void {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
-  for (const [name, text] of Object.entries(entries)) {
-    const bytes = Buffer.from(text);
+  for (const [name, content] of Object.entries(entries)) {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     const common = Buffer.alloc(26);
     common.writeUInt16LE(20, 0);
     common.writeUInt32LE(crc32(bytes), 10);
