@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import type { Observable } from 'rxjs';
-import { describeBackend } from '../../src/backend/index.js';
+import { checkLoadedCores, describeBackend } from '../../src/backend/index.js';
 import { loadFingerprint } from '../../src/fingerprint/index.js';
 import {
   createGuard,
@@ -104,7 +104,7 @@ const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
  * Attaches a guard to an optimiser. From then on every step that passes it is watched. Attaching to an
  * optimiser that is watched already gives the guard that is there.
  * @throws MergeguardError for a wrong configuration, fingerprint, base, reference or calibration batch, all
- * mismatches of a reference at once. Nothing throws after that unless the configuration says `strict`.
+ * mismatches of a reference at once, and for a second tfjs-core in the process. Nothing throws after that unless the configuration says `strict`.
  */
 export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const problems = argumentProblems(optimizer, options);
@@ -122,6 +122,7 @@ export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise
 }
 
 async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
+  checkLoadedCores();
   const given = typeof options.config === 'string' ? readOptions(options.config) : (options.config ?? {});
   const config = resolveConfig(given);
   const references = await loadReferences(options.references, config.tap.k);

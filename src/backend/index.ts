@@ -5,8 +5,10 @@ export {
   onDeviceError,
 } from './device-errors.js';
 export { answerMs, deviceDone, isAsynchronous } from './device-wait.js';
+export { releaseFreeMemory } from './free-memory.js';
 export { type DeviceRates, measureDevice } from './measure-device.js';
 export { type DeviceMemory, deviceMemory } from './memory.js';
+export { checkLoadedCores } from './one-core.js';
 export {
   BACKEND_NAMES,
   type BackendChoice,

@@ -16,6 +16,7 @@ const WASM_HEAP = 2 ** 32;
 /** A driver that hangs is none. */
 const PATIENCE_MS = 5000;
 const MIB = 2 ** 20;
+const QUERY = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
 
 /**
  * Of the wasm backend its heap, of backends that compute on the processor the machine's memory (or what the process may take of
@@ -27,10 +28,12 @@ export async function deviceMemory(): Promise<DeviceMemory> {
     case 'wasm':
       return { bytes: WASM_HEAP, source: 'the heap of the wasm backend' };
     case 'tensorflow':
-      return backend.isUsingGpuDevice ? nvidiaMemory() : machineMemory();
+      // tfjs-node computes on the last one that it sees.
+      return backend.isUsingGpuDevice ? nvidiaMemory((cards) => cards.at(-1)!) : machineMemory();
     case 'webgpu':
+      // Which of several it is can't be told.
       return backend.adapterInfo?.vendor === 'nvidia'
-        ? nvidiaMemory()
+        ? nvidiaMemory((cards) => Math.min(...cards), { ...process.env, CUDA_VISIBLE_DEVICES: '' })
         : { bytes: null, source: 'WebGPU does not tell how much memory a device has' };
     default:
       return machineMemory();
@@ -45,19 +48,29 @@ function machineMemory(): DeviceMemory {
     : { bytes: totalmem(), source: "the machine's memory" };
 }
 
-/** Of the first device in CUDA_VISIBLE_DEVICES, else of the first one that there is. */
-export async function nvidiaMemory(environment: NodeJS.ProcessEnv = process.env): Promise<DeviceMemory> {
-  const [visible = ''] = (environment.CUDA_VISIBLE_DEVICES ?? '').split(',');
-  const chosen = visible.trim() === '' ? [] : [`--id=${visible.trim()}`];
-  const query = [...chosen, '--query-gpu=memory.total', '--format=csv,noheader,nounits'];
+/**
+ * Of the devices in CUDA_VISIBLE_DEVICES, else of all that there are.
+ * @param choose gives what counts of the MiB of each, at least one
+ */
+export async function nvidiaMemory(
+  choose: (cards: readonly number[]) => number,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<DeviceMemory> {
+  const visible = (environment.CUDA_VISIBLE_DEVICES ?? '').replaceAll(' ', '');
+  const options = { env: environment, timeout: PATIENCE_MS };
+  const cards: number[] = [];
   try {
-    const options = { env: environment, timeout: PATIENCE_MS };
-    const { stdout } = await promisify(execFile)('nvidia-smi', query, options);
-    const mebibytes = Number(stdout.split('\n')[0]);
-    if (mebibytes > 0) {
-      return { bytes: mebibytes * MIB, source: 'nvidia-smi' };
+    // One call a device: nvidia-smi lists several in an order of its own.
+    for (const id of visible === '' ? [null] : visible.split(',')) {
+      const query = [...(id === null ? [] : [`--id=${id}`]), ...QUERY];
+      const { stdout } = await promisify(execFile)('nvidia-smi', query, options);
+      const found = stdout.trim().split('\n').map(Number);
+      if (!found.every((mebibytes) => mebibytes > 0)) {
+        return { bytes: null, source: `nvidia-smi says "${stdout.trim().slice(0, 100)}"` };
+      }
+      cards.push(...found);
     }
-    return { bytes: null, source: `nvidia-smi says "${stdout.trim().slice(0, 100)}"` };
+    return { bytes: choose(cards) * MIB, source: 'nvidia-smi' };
   } catch (error) {
     const { message } = error as Error;
     return { bytes: null, source: `nvidia-smi does not say: ${message.split('\n')[0].slice(0, 200)}` };

@@ -8,9 +8,10 @@ import { z } from 'zod';
 
 /**
  * Raised when an older hook, server or page would misread what is said, observations on the wire included. 2: spectra, bottom
- * subspaces and functional metrics, with the age of what is not of the present step.
+ * subspaces and functional metrics, with the age of what is not of the present step. 3: pairs that take turns in observations, the
+ * backend's description in the setup.
  */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 const nullable = z.number().nullable();
 const common = { run: z.string(), time: z.string(), step: z.number().int().nonnegative() };

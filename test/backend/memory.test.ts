@@ -32,30 +32,33 @@ describe('memory of an NVIDIA device', () => {
     return () => rmSync(folder, { recursive: true });
   });
 
-  it('is that of the first one', async () => {
-    expect(await nvidiaMemory(nvidiaSmi(folder, '143771\n24564'))).toEqual({
-      bytes: 143771 * 2 ** 20,
-      source: 'nvidia-smi',
-    });
+  const last = (cards: readonly number[]) => cards.at(-1)!;
+
+  it('is chosen among all that there are', async () => {
+    const environment = nvidiaSmi(folder, '143771\n24564');
+    expect(await nvidiaMemory(last, environment)).toEqual({ bytes: 24564 * 2 ** 20, source: 'nvidia-smi' });
+    const most = await nvidiaMemory((cards) => Math.max(...cards), environment);
+    expect(most.bytes).toBe(143771 * 2 ** 20);
   });
 
-  it('or of the first one that CUDA sees', async () => {
-    const environment = nvidiaSmi(folder, '$1 asked');
-    const { source } = await nvidiaMemory({ ...environment, CUDA_VISIBLE_DEVICES: '2,0' });
-    expect(source).toBe('nvidia-smi says "--id=2 asked"');
+  it('or among those that CUDA sees, in their order', async () => {
+    // Device n has n thousand MiB.
+    const environment = nvidiaSmi(folder, '$(echo $1 | cut -c6-)000');
+    const { bytes } = await nvidiaMemory(last, { ...environment, CUDA_VISIBLE_DEVICES: '2, 7,3' });
+    expect(bytes).toBe(3000 * 2 ** 20);
   });
 
   it.each([
     ['[N/A]', /^nvidia-smi says "\[N\/A\]"$/],
     ['', /^nvidia-smi says ""$/],
   ])('is not known where the answer is "%s"', async (answer, source) => {
-    const found = await nvidiaMemory(nvidiaSmi(folder, answer));
+    const found = await nvidiaMemory(last, nvidiaSmi(folder, answer));
     expect(found.bytes).toBeNull();
     expect(found.source).toMatch(source);
   });
 
   it('nor where there is no such program', async () => {
-    const found = await nvidiaMemory({ PATH: folder });
+    const found = await nvidiaMemory(last, { PATH: folder });
     expect(found).toEqual({
       bytes: null,
       source: expect.stringMatching(/^nvidia-smi does not say: .*ENOENT/),

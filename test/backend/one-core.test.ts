@@ -11,7 +11,9 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { attach } from '../../hooks/tfjs/index.js';
 import { openBackend } from '../../src/backend/index.js';
 import { checkOneCore } from '../../src/backend/one-core.js';
 import { MergeguardError } from '../../src/tensors/errors.js';
@@ -67,5 +69,14 @@ describe('two copies of tfjs-core', () => {
       expect((error as Error).message).toContain(`${realpathSync(own)} (4.22.0) is mergeguard's`);
       expect((error as Error).message).toContain(`${copy} (4.21.0) was loaded by the program`);
     }
+  });
+
+  it('are refused by a guard too, where the program opened its backend itself', async () => {
+    createRequire(join(folder, 'train.js'))('@tensorflow/tfjs-core');
+    const weights = { w: tf.variable(tf.ones([2, 2])) };
+    await expect(attach(tf.train.sgd(0.1), { weights, references: [] })).rejects.toThrow(
+      `${copy} (4.21.0) was loaded by the program`,
+    );
+    tf.dispose(weights);
   });
 });

@@ -17,7 +17,7 @@ const hello: GuardEvent = {
   event: 'hello',
   ...moment,
   version: '0.0.0',
-  protocol: 2,
+  protocol: 3,
   backend: 'cpu',
   references: [],
   methods: [],

@@ -21,7 +21,7 @@ afterEach(() => server.close());
 
 const order = (run: string, rest = {}) => ({
   type: 'steer',
-  protocol: 2,
+  protocol: 3,
   run,
   terms: [{ term: 'merge_simulation', strength: 0.5, parameters: { low: 0.2 } }],
   ...rest,
@@ -41,7 +41,7 @@ async function answers(...messages: unknown[]): Promise<unknown[]> {
 
 async function producing(run: string): Promise<Client> {
   const producer = await Client.open(server.url, '/v1/produce');
-  producer.send({ type: 'open', protocol: 2, setup: setupOf(run), config: {} });
+  producer.send({ type: 'open', protocol: 3, setup: setupOf(run), config: {} });
   await producer.next();
   return producer;
 }
@@ -90,7 +90,7 @@ describe('an order at /v1/produce', () => {
     const guard = guardOf('here');
     server.attach('here', guard.events, guard);
     expect(await answers(order('here'))).toEqual([{ type: 'steered', run: 'here', step: 0 }]);
-    const [refused] = await answers({ type: 'open', protocol: 2, setup: setupOf('r'), config: {} });
+    const [refused] = await answers({ type: 'open', protocol: 3, setup: setupOf('r'), config: {} });
     expect(refused).toMatchObject({
       type: 'error',
       message: expect.stringContaining('takes no runs of other processes'),
@@ -115,7 +115,7 @@ describe('an order at /v1/produce', () => {
       order('r', { terms: [{ term: 'scale_jitter', strength: 99 }] }),
       'scale_jitter.strength is 99 (number), but must be a number of at least 0 and at most 10',
     ],
-    ['another protocol', order('r', { protocol: 1 }), 'this server speaks protocol 2, the other side 1'],
+    ['another protocol', order('r', { protocol: 1 }), 'this server speaks protocol 3, the other side 1'],
     [
       'more terms than there are',
       order('r', { terms: Array.from({ length: 33 }, (_, i) => ({ term: `t${i}`, strength: 1 })) }),
