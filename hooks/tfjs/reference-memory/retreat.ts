@@ -1,4 +1,4 @@
-import { isOutOfMemory, onDeviceError } from '../../../src/backend/index.js';
+import { isOutOfMemory, onDeviceError, releaseFreeMemory } from '../../../src/backend/index.js';
 import type { AlertEvent } from '../../../src/guard/index.js';
 import { messageOf } from '../../../src/tensors/errors.js';
 import type { ReferenceStore } from './reference-store.js';
@@ -13,7 +13,7 @@ export class Retreat {
   readonly #store: ReferenceStore;
   readonly #warn: (warning: MemoryWarning) => void;
   readonly #stopListening: () => void;
-  /** what the device has said by itself since the last attempt */
+  /** what the device has said by itself since the last tick */
   #unheard: Error | null = null;
   #count = 0;
 
@@ -33,16 +33,11 @@ export class Retreat {
   }
 
   /**
-   * What `body` returns; null where the device has run out of memory, in it or since the last time, and less is taken of it from
-   * now on. @throws what `body` throws else, and where nothing is left to give back
+   * What `body` returns; null where the device has run out of memory in it, and less is taken of it from now on. @throws what `body`
+   * throws else, and where nothing is left to give back
    */
   attempt<Result>(body: () => Result): Result | null {
     try {
-      if (this.#unheard !== null) {
-        const error = this.#unheard;
-        this.#unheard = null;
-        throw error;
-      }
       return body();
     } catch (error) {
       if (!isOutOfMemory(error) || !this.#retreat(error)) {
@@ -52,12 +47,36 @@ export class Retreat {
     }
   }
 
+  /** The same of a tick, which is also given up where the device has said so by itself since the last one. */
+  attemptTick<Result>(body: () => Result): Result | null {
+    return this.attempt(() => {
+      if (this.#unheard !== null) {
+        const error = this.#unheard;
+        this.#unheard = null;
+        throw error;
+      }
+      return body();
+    });
+  }
+
+  /** What `body` gives, which is called again with less memory taken as long as the device runs out of it. @throws as `attempt` does */
+  async untilDone<Result>(body: () => Promise<Result>): Promise<Result> {
+    for (;;) {
+      const done = await settled(body());
+      const result = this.attempt(() => ({ of: done() }));
+      if (result !== null) {
+        return result.of;
+      }
+    }
+  }
+
   #retreat(error: unknown): boolean {
     const { residence } = this.#store;
     const [residents, most] = [residence.residents.length, residence.most];
     if (!this.#store.retreat()) {
       return false;
     }
+    releaseFreeMemory();
     this.#count += 1;
     const now = residence.residents.length;
     this.#warn({
@@ -70,5 +89,17 @@ export class Retreat {
 
   dispose(): void {
     this.#stopListening();
+  }
+}
+
+/** Gives the promise's value, or throws why there is none. */
+async function settled<Result>(promise: Promise<Result>): Promise<() => Result> {
+  try {
+    const result = await promise;
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }

@@ -2,20 +2,25 @@ import type * as tf from '@tensorflow/tfjs';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { MergeguardError } from '../../tensors/errors.js';
 import { type DeviceError, DeviceLostError, reportDeviceError } from '../device-errors.js';
+import { BufferPool } from './buffer-pool.js';
 
 /**
  * The backend of tfjs on a device that is watched. A lost device would make kernels do nothing and reads fail with a text about
  * buffers; errors of kernels would go unnoticed and leave zeros. Here kernels and reads after a loss throw `DeviceLostError`,
- * and errors go to `onDeviceError`.
+ * kernels that there is no memory for throw too (see BufferPool), and other errors go to `onDeviceError`.
  */
 export class WatchedWebgpuBackend extends WebGPUBackend {
   readonly #name: string;
+  readonly #pool: BufferPool;
   #loss: DeviceLostError | null = null;
 
   /** `name`: the adapter's, for people */
   constructor(device: GPUDevice, info: GPUAdapterInfo, name: string) {
     super(device, info);
     this.#name = name;
+    this.#pool = new BufferPool(device, () => this.submitPending());
+    // tfjs knows its own class only, which nothing but the backend uses.
+    (this as { bufferManager: unknown }).bufferManager = this.#pool;
     void device.lost.then(({ reason, message }) => {
       const why = [reason, message].filter(Boolean).join(', ');
       this.#loss = new DeviceLostError(
@@ -26,7 +31,9 @@ export class WatchedWebgpuBackend extends WebGPUBackend {
     device.addEventListener('uncapturederror', (event) => {
       // Dawn prints what nobody takes.
       event.preventDefault();
-      this.#report(event.error);
+      if (!this.#pool.takes(event.error)) {
+        this.#report(event.error);
+      }
     });
   }
 
@@ -67,10 +74,37 @@ export class WatchedWebgpuBackend extends WebGPUBackend {
     if (this.#loss) {
       throw this.#loss;
     }
-    return super.runWebGPUProgram(...args);
+    const [program, inputs, dtype, uniforms, given] = args;
+    const output = given ?? this.makeTensorInfo(program.outputShape, dtype);
+    try {
+      return super.runWebGPUProgram(program, inputs, dtype, uniforms, output);
+    } catch (error) {
+      // Nobody else knows of it yet.
+      if (!given) {
+        this.disposeData(output.dataId);
+      }
+      throw error;
+    }
+  }
+
+  /** Hands over to the device what is recorded. */
+  submitPending(): void {
+    if ((this as unknown as { commandEncoder: GPUCommandEncoder | null }).commandEncoder !== null) {
+      this.endComputePassEncoder();
+      this.submitQueue();
+    }
+  }
+
+  /** Gives the memory of buffers that are kept for later back to the device. */
+  releaseFreeMemory(): void {
+    this.#pool.releaseFree();
   }
 
   #report(error: GPUError): void {
+    if (error.message.includes('is invalid due to a previous error')) {
+      // What is made of something that failed fails too.
+      return;
+    }
     let kind: DeviceError['kind'] = 'internal';
     if (error instanceof GPUOutOfMemoryError) {
       kind = 'out-of-memory';

@@ -8,3 +8,6 @@ export const hasDevice = opens;
 export const onDevice = opens
   ? `on ${description}`
   : `skipped, webgpu does not open here: ${description} (Debian's chromium has a software driver: \`npm run test:backend:webgpu\`)`;
+
+/** A software driver refuses large buffers without having to be filled. */
+export const isSoftware = opens && description.endsWith(', a software adapter');
