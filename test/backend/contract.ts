@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type BackendName, openBackend } from '../../src/backend/index.js';
 import { expectClose, inMemory } from './checks.js';
 import { ADAM, expected, LEARNING_RATE } from './expected.js';
-import type { Array64 } from './float64.js';
-import { type Network, values64 } from './network.js';
+import { type Array64, zeros64 } from './float64.js';
+import { type Network, normals64, onDevice, values64 } from './network.js';
 import { NETWORKS } from './networks.js';
 import { OPS } from './ops.js';
 import { BATCHES, checkAnyProduct, checkArguments, checkBatches } from './products.js';
@@ -32,6 +32,8 @@ export function backendContract(name: BackendName): void {
       it.each(BATCHES)('takes batches %j times %j', checkBatches);
       it('leaves its arguments as they are', checkArguments);
     });
+
+    it('addN adds up more tensors than a device binds buffers', checkManyAdded);
 
     it('unsortedSegmentSum adds up rows by segment, empty segments are zero', checkSegmentSum);
   });
@@ -91,6 +93,24 @@ async function checkMemory(network: Network): Promise<void> {
   expect(inMemory()).toEqual(before);
   optimizer.dispose();
   built.dispose();
+}
+
+async function checkManyAdded(): Promise<void> {
+  const before = inMemory();
+  // Both sides of what fits into one, two and three kernels of a dozen buffers.
+  for (const count of [1, 2, 11, 12, 21, 22, 44, 100]) {
+    const tensors = Array.from({ length: count }, (_, i) => onDevice(normals64([3, 5], 1, 'addend', i)));
+    const wanted = zeros64([3, 5]);
+    for (const tensor of tensors) {
+      (await values64(tensor)).data.forEach((value, i) => {
+        wanted.data[i] += value;
+      });
+    }
+    const sum = tf.addN(tensors);
+    expectClose(await values64(sum), wanted);
+    tf.dispose([sum, tensors]);
+  }
+  expect(inMemory()).toEqual(before);
 }
 
 async function checkSegmentSum(): Promise<void> {

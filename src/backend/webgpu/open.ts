@@ -3,6 +3,7 @@ import { correctPoolGradients } from '../pool-gradients.js';
 import { findAdapter } from './adapter.js';
 import { WatchedWebgpuBackend } from './backend.js';
 import { requestDevice } from './device.js';
+import { registerWebgpuKernels } from './kernels.js';
 
 /**
  * Puts a webgpu backend with a device of its own in the place of the one that tfjs would make, once a process.
@@ -26,6 +27,7 @@ export async function openWebgpu(takesSoftware: boolean): Promise<{ description:
     }
     tf.registerBackend('webgpu', () => new WatchedWebgpuBackend(device, adapter.info, name));
   }
+  registerWebgpuKernels();
   correctPoolGradients('webgpu');
   return { description: isSoftware ? `${name}, a software adapter` : name };
 }
