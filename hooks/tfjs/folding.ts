@@ -4,6 +4,7 @@ import type { GuardConfig } from '../../src/guard/index.js';
 import type { Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import type { GradientAverage } from './gradient-average.js';
+import type { Retreat } from './reference-memory/index.js';
 import { timed } from './step-clock.js';
 
 export interface FoldingParts {
@@ -11,6 +12,7 @@ export interface FoldingParts {
   readonly average: GradientAverage | null;
   readonly stride: GuardConfig['tap']['foldStride'];
   readonly budget: Budget;
+  readonly retreat: Retreat;
   readonly failOpen: FailOpen;
 }
 
@@ -26,26 +28,31 @@ export class Folding {
 
   /** Measures what a fold costs here. @throws what fails in it */
   async rehearse(): Promise<void> {
-    const { average, budget } = this.#parts;
+    const { average, budget, retreat } = this.#parts;
     // The first round compiles; the second is what the budget starts from.
     for (let round = 0; round < 2 && average !== null; round++) {
       const start = performance.now();
-      average.rehearse();
-      if (isAsynchronous()) {
-        await deviceDone();
-      }
+      await retreat.untilDone(async () => {
+        average.rehearse();
+        if (isAsynchronous()) {
+          await deviceDone();
+        }
+      });
       budget.expect('fold', performance.now() - start);
     }
   }
 
-  /** The plain gradients of a step: after a term has added to them they are not plain any more, so the first ones count. */
+  /**
+   * The plain gradients of a step: after a term has added to them they are not plain any more, so the first ones count. Those
+   * that the device has no room for are left out, and references give theirs back.
+   */
   fold(gradients: Readonly<Record<string, tf.Tensor | null | undefined>>, step: number): void {
-    const { average, failOpen, budget } = this.#parts;
+    const { average, failOpen, budget, retreat } = this.#parts;
     if (average === null || !this.#isDue(step)) {
       return;
     }
     failOpen.run(() => {
-      const ms = timed(() => average.fold(gradients, step));
+      const ms = timed(() => retreat.attempt(() => average.fold(gradients, step)));
       budget.spend('fold', ms);
     });
   }

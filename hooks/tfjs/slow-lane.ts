@@ -3,6 +3,7 @@ import type { Activity, Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
 import type { FunctionalProbe } from './functional-probe.js';
 import type { MergeProbe, MergeResult } from './merge-probe/index.js';
+import type { Retreat } from './reference-memory/index.js';
 import { type Pieces, SlowTask } from './slow-task.js';
 import type { SpectralSweep } from './spectral-sweep.js';
 import type { TickStatistics } from './statistics.js';
@@ -23,6 +24,7 @@ export interface SlowLaneParts {
   readonly config: Pick<GuardConfig, 'slow' | 'functional' | 'mergeProbe'>;
   readonly budget: Budget;
   readonly clock: StepClock;
+  readonly retreat: Retreat;
   readonly failOpen: (part: string) => FailOpen;
   readonly warn: (title: string, text: string) => void;
   readonly progress: (phase: string, done: number, total: number) => void;
@@ -61,8 +63,15 @@ export class SlowLane {
   }
 
   #add(what: string, activity: Activity, every: 'auto' | number, pieces: AtWork['pieces']): void {
-    const { budget, clock, failOpen } = this.#parts;
-    const options = { activity, every, budget, clock, failOpen: failOpen(`The slow lane (${what})`) };
+    const { budget, clock, failOpen, retreat } = this.#parts;
+    const options = {
+      activity,
+      every,
+      budget,
+      clock,
+      retreat,
+      failOpen: failOpen(`The slow lane (${what})`),
+    };
     this.#atWork.push({ what, activity, pieces, task: new SlowTask(pieces, options) });
   }
 
@@ -77,12 +86,13 @@ export class SlowLane {
 
   /** Measures what a piece costs here. @throws what fails in it */
   async rehearse(): Promise<void> {
+    const { budget, retreat } = this.#parts;
     for (const { activity, pieces } of this.#atWork.filter(({ pieces: { count } }) => count > 0)) {
       // The first round compiles; the second is what the budget starts from.
-      await pieces.rehearse();
+      await retreat.untilDone(() => pieces.rehearse());
       const start = performance.now();
-      const count = await pieces.rehearse();
-      this.#parts.budget.expect(activity, (performance.now() - start) / count);
+      const count = await retreat.untilDone(() => pieces.rehearse());
+      budget.expect(activity, (performance.now() - start) / count);
     }
   }
 

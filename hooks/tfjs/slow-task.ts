@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Activity, Budget } from './budget.js';
 import type { FailOpen } from './fail-open.js';
+import type { Retreat } from './reference-memory/index.js';
 import type { StepClock } from './step-clock.js';
 
 /** A long measurement that is done piece by piece. */
@@ -35,6 +36,8 @@ export interface SlowTaskOptions {
   readonly budget: Budget;
   readonly clock: StepClock;
   readonly failOpen: FailOpen;
+  /** a piece that the device has no room for is left out */
+  readonly retreat: Pick<Retreat, 'attempt'>;
 }
 
 /**
@@ -77,7 +80,7 @@ export class SlowTask {
   }
 
   #start(step: number): void {
-    const { failOpen, clock, budget, activity } = this.#options;
+    const { failOpen, clock, budget, activity, retreat } = this.#options;
     if (failOpen.off) {
       return;
     }
@@ -97,8 +100,10 @@ export class SlowTask {
       this.#restsUntil = received + REST * (received - start);
       this.#pending = null;
       failOpen.runLate(() => {
-        finish();
-        isDone = true;
+        retreat.attempt(() => {
+          finish();
+          isDone = true;
+        });
       });
       const endingMs = performance.now() - received;
       clock.own(endingMs);

@@ -56,17 +56,30 @@ export class Tap {
     const budget = new Budget(config.overhead, this.#activities());
     const clock = this.#clock;
     this.#budget = budget;
+    this.#retreat = new Retreat(statistics.store, (warning) => this.#alert(warning));
+    const retreat = this.#retreat;
     const isFed = instruments.stream.gradientKind === 'ema';
     const folding = new Folding({
       average: isFed ? statistics.gradients : null,
       stride: config.tap.foldStride,
       budget,
+      retreat,
       failOpen: failOpen('The gradient average'),
     });
     this.#folding = folding;
     const progress = (phase: string, done: number, total: number) => this.#progress(phase, done, total);
     const probed = (result: MergeResult) => this.#probed(result);
-    const slow = new SlowLane({ measurements, config, budget, clock, failOpen, warn, progress, probed });
+    const slow = new SlowLane({
+      measurements,
+      config,
+      budget,
+      clock,
+      retreat,
+      failOpen,
+      warn,
+      progress,
+      probed,
+    });
     this.#slow = slow;
     instruments.look?.begin({
       budget,
@@ -76,8 +89,6 @@ export class Tap {
     });
     const terms = new SteeringCost();
     const fallbacks = new Fallbacks((warning) => this.#alert(warning));
-    this.#retreat = new Retreat(statistics.store, (warning) => this.#alert(warning));
-    const retreat = this.#retreat;
     const measured = { budget, folding, fallbacks, terms, clock };
     this.#ticker = new Ticker({ run, statistics, retreat, prober, slow, guard, failOpen, warn, ...measured });
     const steering = new Steering({

@@ -91,7 +91,7 @@ export class Ticker {
 
   /** Measures what a tick and a self-probe cost here. @throws what fails in them */
   async rehearse(): Promise<void> {
-    const { prober, budget } = this.#parts;
+    const { prober, budget, retreat } = this.#parts;
     // The first round of each compiles; the second is what the budget starts from.
     for (let round = 0; round < 2; round++) {
       const start = performance.now();
@@ -100,9 +100,7 @@ export class Ticker {
     }
     for (let round = 0; round < 2 && prober !== null; round++) {
       const start = performance.now();
-      const numbers = prober.measure();
-      await numbers.data();
-      numbers.dispose();
+      await retreat.untilDone(async () => (await taken(prober.measure()))());
       budget.expect('probe', performance.now() - start);
     }
   }
@@ -110,23 +108,21 @@ export class Ticker {
   /** With as many references at a time as the device has room for. */
   async #rehearseTick(): Promise<void> {
     const { statistics, retreat } = this.#parts;
-    let isRead = false;
-    while (!isRead) {
-      const packed = retreat.attempt(() => statistics.measure(this.#noProbe));
-      if (packed !== null) {
-        const values = await taken(packed);
-        isRead = retreat.attempt(() => statistics.read(values(), 0)) !== null;
-      }
-    }
+    await retreat.untilDone(async () => {
+      const values = await taken(statistics.measure(this.#noProbe));
+      statistics.read(values(), 0);
+    });
   }
 
-  /** The result stays on the device and travels with the next tick's read. */
+  /** The result stays on the device and travels with the next tick's read. There is none where the device has no room for it. */
   probe(prober: SelfProber, step: number): void {
     this.#probing.run(() => {
       const start = performance.now();
-      const numbers = prober.measure();
-      this.#unreadProbe?.numbers.dispose();
-      this.#unreadProbe = { numbers, step };
+      const numbers = this.#parts.retreat.attempt(() => prober.measure());
+      if (numbers !== null) {
+        this.#unreadProbe?.numbers.dispose();
+        this.#unreadProbe = { numbers, step };
+      }
       this.#parts.budget.spend('probe', performance.now() - start);
     });
   }
@@ -142,7 +138,7 @@ export class Ticker {
     const every = step - this.#lastTick;
     this.#lastTick = step;
     const probe = this.#unreadProbe;
-    const packed = retreat.attempt(() => statistics.measure(probe?.numbers ?? this.#noProbe, isWhole));
+    const packed = retreat.attemptTick(() => statistics.measure(probe?.numbers ?? this.#noProbe, isWhole));
     if (packed === null) {
       budget.spend('tick', performance.now() - start);
       return;
@@ -154,7 +150,7 @@ export class Ticker {
       const received = performance.now();
       this.#pending = null;
       this.#reporting.runLate(() => {
-        const reading = retreat.attempt(() => statistics.read(values(), step));
+        const reading = retreat.attemptTick(() => statistics.read(values(), step));
         if (reading !== null) {
           this.#hasAll ||= isWhole;
           this.#observe(reading, every, probe?.step ?? null);

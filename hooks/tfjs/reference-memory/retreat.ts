@@ -63,7 +63,7 @@ export class Retreat {
   async untilDone<Result>(body: () => Promise<Result>): Promise<Result> {
     for (;;) {
       const done = await settled(body());
-      const result = this.attempt(() => ({ of: done() }));
+      const result = this.attemptTick(() => ({ of: done() }));
       if (result !== null) {
         return result.of;
       }

@@ -29,7 +29,10 @@ class Bench implements Pieces {
   constructor(every: 'auto' | number, strict = false) {
     const failOpen = new FailOpen('It', strict, (title, text) => this.warnings.push(`${title}: ${text}`));
     const clock = new StepClock();
-    this.task = new SlowTask(this, { activity: 'slow', every, budget: this.budget, clock, failOpen });
+    const { budget } = this;
+    // Nothing is there to be given back.
+    const retreat = { attempt: <Result>(body: () => Result) => body() };
+    this.task = new SlowTask(this, { activity: 'slow', every, budget, clock, failOpen, retreat });
   }
 
   get midway(): boolean {

@@ -174,3 +174,55 @@ describe('a device that runs out of memory during a tick', () => {
     expect(log.titles).toEqual(['The tap failed; training goes on']);
   });
 });
+
+describe('a device that runs out of memory between ticks', () => {
+  /** Samples that something else is not of, so that its allocations are known by their rows. */
+  const ROWS = 7;
+  const ofRows = (shape: readonly number[]) => shape.length > 1 && shape[0] === ROWS;
+  const others = { selfProbe: { enabled: false }, functional: { enabled: false } };
+
+  it.each([
+    // The vector that a fold joins gradients to; a tick comes only after it.
+    ['a fold', (shape: readonly number[]) => shape.length === 1 && shape[0] === BLOCKS * 128, others],
+    ['a self-probe', ofRows, { ...others, selfProbe: { every: 1, samples: ROWS } }],
+    ['a piece of the slow lane', ofRows, { ...others, functional: { every: 1, samples: ROWS } }],
+  ])('gets its memory back, in training and while attaching: %s', async (_, isIts, config) => {
+    references = await referencesFor(model.weights, ['one', 'two', 'three', 'four'], undefined, [6]);
+    let [left, asked] = [0, 0];
+    device.fails = (shape) => {
+      const isOne = isIts(shape);
+      asked += isOne ? 1 : 0;
+      left -= isOne ? 1 : 0;
+      return isOne && left === 0;
+    };
+    const optimizer = tf.train.sgd(0);
+    const before = tf.memory().numTensors;
+    const attached = async () => {
+      const calibration = model.calibration;
+      const guard = await attach(optimizer, {
+        ...options(),
+        calibration,
+        config: { ...EVERY_STEP, ...config },
+      });
+      return { guard, log: eventLog(guard) };
+    };
+    const { guard, log } = await attached();
+    const inAttaching = asked;
+    await train(model, optimizer, 4, (step) => {
+      left = step === 1 ? 1 : left;
+    });
+    expect(log.titles).toEqual([TITLE]);
+    expect(log.of('alert').find(({ title }) => title === TITLE)!.evidence).toMatchObject({
+      residentsBefore: 4,
+      residents: 2,
+    });
+    await guard.detach();
+    expect(log.of('tick').map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    // The last one of a rehearsal.
+    left = inAttaching;
+    const again = await attached();
+    expect(again.log.titles).toEqual([TITLE]);
+    await again.guard.detach();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
