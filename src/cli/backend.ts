@@ -85,7 +85,10 @@ function describe({ version, from, folder, usedGpu, cuda, warnings }: InstallRep
   return [
     `libtensorflow ${version} of ${from} is the backend tensorflow from now on; it uses ${usedGpu ? 'a GPU' : 'the CPU'}`,
     `it is in ${folder}; \`mergeguard backend uninstall tensorflow\` removes it`,
-    ...cuda.map(({ name, path }) => `  ${name.padEnd(11)} ${path ?? 'not found'}`),
+    ...cuda.map(
+      ({ name, wanted, path, foreign }) =>
+        `  ${(wanted ?? name).padEnd(18)} ${path ?? `not found${foreign === null ? '' : `; ${foreign} is of another version`}`}`,
+    ),
     ...(missing.length > 0
       ? [
           `without ${missing.map(({ name }) => name).join(', ')} no GPU is used; ` +

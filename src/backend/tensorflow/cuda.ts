@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Library } from './library.js';
 
@@ -10,8 +10,12 @@ export interface CudaPart {
   readonly name: string;
   /** the pip package that carries it: "nvidia-cudnn-cu12" */
   readonly pipPackage: string;
+  /** the file that the library opens: "libcudnn.so.9"; null where its headers do not say which version */
+  readonly wanted: string | null;
   /** the file found, null where there is none */
   readonly path: string | null;
+  /** one of another version, which is of no use, where no other was found */
+  readonly foreign: string | null;
 }
 
 /** By the folder that NVIDIA's pip packages unpack into; without any of these, TensorFlow leaves the GPU alone. */
@@ -23,6 +27,9 @@ const PARTS: Readonly<Record<string, string>> = {
   cusparse: 'libcusparse',
   cudnn: 'libcudnn',
 };
+
+/** Among the headers of a library for CUDA: "#define TF_CUDNN_VERSION "9"". */
+const VERSIONS = join('third_party', 'gpus', 'cuda', 'cuda_config.h');
 
 /**
  * Looks where the loader will: the library's own search paths, LD_LIBRARY_PATH, the system's cache.
@@ -40,25 +47,27 @@ export async function findCuda(library: Library, origin: string, metadata: strin
     ...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean),
   ].map((path) => path.replace('$ORIGIN', origin));
   const cached = await loaderCache();
-  const parts: CudaPart[] = [];
-  for (const [folder, name] of Object.entries(PARTS)) {
-    const path =
-      (await findIn(folders, name)) ?? cached.find((each) => each.includes(`/${name}.so.`)) ?? null;
-    parts.push({ name, pipPackage: pipPackage(folder, metadata), path });
+  const files: string[] = [];
+  for (const folder of folders) {
+    const names = await readdir(folder).catch((): string[] => []);
+    files.push(...names.map((name) => join(folder, name)));
   }
-  return parts;
+  files.push(...cached);
+  const versions = await readFile(join(library.headers, VERSIONS), 'utf8').catch(() => '');
+  return Object.entries(PARTS).map(([folder, name]) => {
+    const wanted = wantedFile(name, versions);
+    const found = files.filter((file) => basename(file).startsWith(`${name}.so.`));
+    const path = (wanted === null ? found[0] : found.find((file) => basename(file) === wanted)) ?? null;
+    const foreign = path === null ? (found[0] ?? null) : null;
+    return { name, pipPackage: pipPackage(folder, metadata), wanted, path, foreign };
+  });
 }
 
-/** What a GPU of NVIDIA's needs is `libNAME.so.MAJOR`; which major one it is stands in no table of the library. */
-async function findIn(folders: readonly string[], name: string): Promise<string | undefined> {
-  for (const folder of folders) {
-    const files = await readdir(folder).catch((): string[] => []);
-    const file = files.find((each) => each.startsWith(`${name}.so.`));
-    if (file !== undefined) {
-      return join(folder, file);
-    }
-  }
-  return undefined;
+/** The library has its version in its code, and no table of it says which; the headers of one that is not for CUDA have "". */
+function wantedFile(name: string, versions: string): string | null {
+  const define = `TF_${name.slice('lib'.length).toUpperCase()}_VERSION`;
+  const version = new RegExp(`^#define ${define} "([\\d.]+)"`, 'm').exec(versions)?.[1];
+  return version === undefined ? null : `${name}.so.${version}`;
 }
 
 /** Paths of the system's libraries; empty where there is no cache, as on musl. */

@@ -9,7 +9,7 @@ import { checkVersion, versionInMetadata } from './version.js';
 
 /** Of a wheel: the libraries, the headers of the C API with what these include, what it requires. */
 const WANTED =
-  /^tensorflow\/(libtensorflow[^/]*|include\/(tensorflow\/c|tensorflow\/core\/platform|tsl|xla\/tsl)\/.*\.h)$|^[^/]*\.dist-info\/METADATA$/;
+  /^tensorflow\/(libtensorflow[^/]*|include\/(tensorflow\/c|tensorflow\/core\/platform|tsl|xla\/tsl)\/.*\.h|include\/third_party\/gpus\/cuda\/cuda_config\.h)$|^[^/]*\.dist-info\/METADATA$/;
 const METADATA = /\.dist-info\/METADATA$/;
 const LIBRARY = /^tensorflow\/libtensorflow[^/]*\.so[.0-9]*$/;
 

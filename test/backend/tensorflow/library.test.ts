@@ -111,6 +111,24 @@ describe('findCuda', () => {
     expect(await findCuda(await findLibrary(folder), folder, '')).toEqual([]);
   });
 
+  it('takes no other version than the one that the library opens, and names both', async () => {
+    writeOfficial(folder, [...C_API, 'cublasCreate_v2'], '$ORIGIN/../nvidia');
+    const versions = ['#define TF_CUBLAS_VERSION "12"', '#define TF_CUDNN_VERSION "9"'];
+    writeText(join(folder, 'include', 'third_party', 'gpus', 'cuda', 'cuda_config.h'), versions.join('\n'));
+    const cudnn = join(folder, 'nvidia', 'libcudnn.so.8');
+    for (const file of ['libcublas.so.11', 'libcublas.so.12', 'libcudnn.so.8', 'libcufft.so.9']) {
+      writeText(join(folder, 'nvidia', file));
+    }
+    const library = await findLibrary(folder);
+    const parts = await findCuda(library, library.folder, '');
+    const of = (name: string) => parts.find((each) => each.name === name)!;
+    expect(of('libcublas').path).toBe(join(library.folder, '../nvidia/libcublas.so.12'));
+    expect(of('libcublas').foreign).toBeNull();
+    expect(of('libcudnn')).toMatchObject({ wanted: 'libcudnn.so.9', path: null, foreign: cudnn });
+    // whose version is not told
+    expect(of('libcufft')).toMatchObject({ wanted: null, path: join(folder, 'nvidia', 'libcufft.so.9') });
+  });
+
   it('finds parts where the library will, and names the pip packages of the others', async () => {
     writeOfficial(
       folder,

@@ -27,6 +27,7 @@ const KEPT = {
   'tensorflow/include/tensorflow/core/platform/ctstring.h': 'header',
   'tensorflow/include/tsl/c/tsl_status.h': 'header',
   'tensorflow/include/xla/tsl/c/tsl_status.h': 'header',
+  'tensorflow/include/third_party/gpus/cuda/cuda_config.h': 'header',
   'tensorflow_cpu-2.21.0.dist-info/METADATA': 'Name: tensorflow_cpu\nVersion: 2.21.0\n',
 };
 const LEFT = {
