@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { listProblems, MergeguardError, messageOf } from '../../tensors/errors.js';
 import { build, type Compiler, findCompiler } from './compiler.js';
 import { type CudaPart, findCuda } from './cuda.js';
+import { newFolder, removeFolder, removeLeftovers, replaceFolder } from './folders.js';
 import { findLibrary, type Library } from './library.js';
 import { BINDING, backendFolder, type Installed, LIBRARIES, MANIFEST, NVIDIA } from './place.js';
 import { findInstalled, placeSources, SOURCES } from './sources.js';
@@ -44,6 +45,7 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
   const { wheel, signal, onStep = () => undefined } = options;
   const { compiler, sources, unpacked } = await checkFirst(options);
   const target = backendFolder();
+  await removeLeftovers(target);
   const folder = await newFolder(target);
   try {
     if (wheel !== undefined) {
@@ -77,8 +79,9 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
     await writeFile(join(folder, '.gitignore'), '*\n');
     // mkdtemp makes a folder for its owner alone
     await chmod(folder, 0o755);
-    await replace(target, folder);
-    const places = cuda.map((part) => ({ ...part, path: part.path?.replace(folder, target) ?? null }));
+    await replaceFolder(target, folder);
+    const moved = (path: string | null) => path?.replace(folder, target) ?? null;
+    const places = cuda.map((part) => ({ ...part, path: moved(part.path), foreign: moved(part.foreign) }));
     return { ...installed, folder: target, cuda: places, warnings };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -88,10 +91,11 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
 /** Removes what was installed. False where there was nothing. */
 export async function uninstallTensorflow(): Promise<boolean> {
   const folder = backendFolder();
+  await removeLeftovers(folder);
   if (!existsSync(folder)) {
     return false;
   }
-  await removeAtOnce(folder);
+  await removeFolder(folder);
   return true;
 }
 
@@ -152,18 +156,6 @@ async function checkFirst({ libtensorflow, wheel, cuda }: InstallOptions): Promi
   return { compiler, sources, unpacked };
 }
 
-/** A folder of its own beside the target, on its file system: it can take the target's place by its name alone. */
-async function newFolder(target: string): Promise<string> {
-  try {
-    await mkdir(dirname(target), { recursive: true });
-    return await mkdtemp(`${target}-`);
-  } catch (error) {
-    throw new MergeguardError(
-      `${target} can not be made: ${messageOf(error)}; it lies where mergeguard is installed`,
-    );
-  }
-}
-
 /** In a process of its own: a library that does not fit may end it. */
 async function tryOut(
   folder: string,
@@ -198,29 +190,4 @@ async function tryOut(
       ),
     );
   }
-}
-
-async function replace(target: string, by: string): Promise<void> {
-  const old = existsSync(target) ? `${by}-old` : null;
-  if (old !== null) {
-    await rename(target, old);
-  }
-  try {
-    await rename(by, target);
-  } catch (error) {
-    if (old !== null) {
-      await rename(old, target);
-    }
-    throw error;
-  }
-  if (old !== null) {
-    await rm(old, { recursive: true });
-  }
-}
-
-/** A folder half removed is no backend: it loses its name first. */
-async function removeAtOnce(folder: string): Promise<void> {
-  const doomed = `${folder}-removed-${process.pid}`;
-  await rename(folder, doomed);
-  await rm(doomed, { recursive: true });
 }
