@@ -3,10 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 /** What tfjs' webgpu backend has beside KernelBackend, of its 4.22: the queue that all its kernels go through. */
 export interface ComputeBackend extends tf.KernelBackend {
   readonly device: GPUDevice;
+  /** the pool that buffers of tensors come from, of `openBackend` one that throws where the device has no room */
+  readonly bufferManager: {
+    acquireBuffer(size: number, usage: number): GPUBuffer;
+    releaseBuffer(buffer: GPUBuffer, reuse: boolean): void;
+  };
   readonly tensorMap: { get(dataId: tf.DataId): { readonly resource: GPUBuffer } };
   /** data that may be given back only when what is recorded has been submitted */
   readonly commandQueueOwnedIds: WeakSet<tf.DataId>;
-  readonly commandEncoder: GPUCommandEncoder;
+  /** null: nothing is recorded */
+  readonly commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
   dispatchCountInPass: number;
   ensureCommandEncoderReady(): void;
@@ -21,6 +27,14 @@ export interface ComputeBackend extends tf.KernelBackend {
 /** Null where another backend is active. */
 export function computeBackend(): ComputeBackend | null {
   return tf.getBackend() === 'webgpu' ? (tf.backend() as unknown as ComputeBackend) : null;
+}
+
+/** Hands what is recorded over to the device, where webgpu is active: a submission with something invalid in it is left undone as a whole. */
+export function submitPending(backend: ComputeBackend | null = computeBackend()): void {
+  if (backend !== null && backend.commandEncoder !== null) {
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
 }
 
 /** A tensor on the device, or a buffer of one's own. */
@@ -50,25 +64,39 @@ export class ComputeProgram {
   /**
    * @param bindings in the order of their numbers
    * @param groups workgroups in x and y, at most 65,535 each
-   * @throws the backend's error where the device is lost
+   * @throws the backend's error where the device is lost or has no room for a buffer; nothing is recorded then
    */
   run(bindings: readonly Binding[], groups: readonly [number, number]): void {
+    this.prepare(bindings, groups)();
+  }
+
+  /**
+   * Does all of `run` that can fail, and returns what records it, once; until then the bindings have to stay.
+   * @throws as `run` does
+   */
+  prepare(bindings: readonly Binding[], groups: readonly [number, number]): () => void {
     const backend = this.#backend;
     if (backend.loss) {
       throw backend.loss;
     }
     const buffers = bindings.map((binding) => bufferOf(backend, binding));
     const bindGroup = this.#bindGroup(buffers);
-    backend.ensureCommandEncoderReady();
-    backend.computePassEncoder ??= backend.commandEncoder.beginComputePass();
-    backend.computePassEncoder.setPipeline(this.#pipeline);
-    backend.computePassEncoder.setBindGroup(0, bindGroup);
-    backend.computePassEncoder.dispatchWorkgroups(...groups);
-    backend.dispatchCountInPass += 1;
-    if (backend.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
-      backend.endComputePassEncoder();
-      backend.submitQueue();
-    }
+    return () => {
+      for (const binding of bindings) {
+        if ('dataId' in binding) {
+          backend.commandQueueOwnedIds.add(binding.dataId);
+        }
+      }
+      backend.ensureCommandEncoderReady();
+      backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass();
+      backend.computePassEncoder.setPipeline(this.#pipeline);
+      backend.computePassEncoder.setBindGroup(0, bindGroup);
+      backend.computePassEncoder.dispatchWorkgroups(...groups);
+      backend.dispatchCountInPass += 1;
+      if (backend.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
+        submitPending(backend);
+      }
+    };
   }
 
   #bindGroup(buffers: readonly GPUBuffer[]): GPUBindGroup {
@@ -109,7 +137,6 @@ function bufferOf(backend: ComputeBackend, binding: Binding): GPUBuffer {
     return binding;
   }
   backend.uploadToGPU(binding.dataId);
-  backend.commandQueueOwnedIds.add(binding.dataId);
   return backend.tensorMap.get(binding.dataId).resource;
 }
 
@@ -123,10 +150,18 @@ function numberOf(buffer: GPUBuffer): number {
   return number;
 }
 
-/** Small numbers that never change, for `var<uniform>`; the caller's to destroy. */
-export function uniformBuffer({ device }: ComputeBackend, values: Uint32Array<ArrayBuffer>): GPUBuffer {
+/** Small numbers that kernels share, for `var<uniform>`; the caller's to give back with `releaseUniforms`. */
+export function uniformBuffer(backend: ComputeBackend, values: Uint32Array<ArrayBuffer>): GPUBuffer {
   const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-  const buffer = device.createBuffer({ size: values.byteLength, usage });
-  device.queue.writeBuffer(buffer, 0, values);
+  const buffer = backend.bufferManager.acquireBuffer(values.byteLength, usage);
+  backend.device.queue.writeBuffer(buffer, 0, values);
   return buffer;
+}
+
+/** What is recorded may need them: it is handed over first. */
+export function releaseUniforms(backend: ComputeBackend, buffers: readonly GPUBuffer[]): void {
+  submitPending(backend);
+  for (const buffer of buffers) {
+    backend.bufferManager.releaseBuffer(buffer, false);
+  }
 }

@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { type ComputeBackend, ComputeProgram, uniformBuffer } from '../compute/compute-program.js';
+import {
+  type Binding,
+  type ComputeBackend,
+  ComputeProgram,
+  releaseUniforms,
+  submitPending,
+  uniformBuffer,
+} from '../compute/compute-program.js';
 import { filled, GATHER_FIXED, type Gathering, gatherings } from '../compute/gather.js';
 import { checkCode, countCode, FOLD_FLOATS, sumCode } from './fold-code.js';
 import type { FoldSources, GradientFold, Gradients } from './gradient-fold.js';
@@ -56,30 +63,34 @@ export class WebgpuFold implements GradientFold {
   #run(gradients: Gradients, [keep, weight, step]: readonly [number, number, number]): void {
     const backend = this.#backend;
     const { tensors } = this.#sources.layout;
-    backend.device.queue.writeBuffer(this.#uniform, 0, new Float32Array([keep, weight, step]));
-    const slotsOf = (gathering: Gathering) =>
+    const slotsOf = (gathering: Gathering): Binding[] =>
       filled(
         gathering.tensors.map((t) => gradients[tensors[t].variable.name] ?? this.#nothing),
         this.#slots,
       );
-    for (const gathering of this.#gatherings.flat()) {
-      const { pieces } = gathering;
-      this.#check.run([this.#broken, pieces, ...slotsOf(gathering)], [pieces.shape[0], 1]);
-    }
-    this.#gatherings.forEach((ofChunk, c) => {
-      for (const gathering of ofChunk) {
+    const prepared = this.#gatherings.flatMap((ofChunk, c) =>
+      ofChunk.map((gathering) => {
         const { pieces } = gathering;
-        this.#sum.run(
-          [this.#sums[c], pieces, ...slotsOf(gathering), this.#broken, this.#uniform],
-          [pieces.shape[0], 1],
-        );
-      }
-    });
-    this.#count.run([this.#counters, this.#broken, this.#uniform], [1, 1]);
+        const slots = slotsOf(gathering);
+        const groups = [pieces.shape[0], 1] as const;
+        return {
+          check: this.#check.prepare([this.#broken, pieces, ...slots], groups),
+          sum: this.#sum.prepare([this.#sums[c], pieces, ...slots, this.#broken, this.#uniform], groups),
+        };
+      }),
+    );
+    const count = this.#count.prepare([this.#counters, this.#broken, this.#uniform], [1, 1]);
+    // What throws has thrown by now: from here on all of it is done.
+    backend.device.queue.writeBuffer(this.#uniform, 0, new Float32Array([keep, weight, step]));
+    for (const { check } of prepared) {
+      check();
+    }
+    for (const { sum } of prepared) {
+      sum();
+    }
+    count();
     // What is written next would otherwise be there before these kernels run.
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    backend.submitQueue();
+    submitPending(backend);
   }
 
   sums(chunk: number): tf.Tensor1D {
@@ -95,9 +106,9 @@ export class WebgpuFold implements GradientFold {
     return tf.add(this.#counters, 0);
   }
 
-  /** The buffer of what is uniform goes with the object: what is recorded and not yet submitted may need it. */
   dispose(): void {
     const pieces = this.#gatherings.flat().map((gathering) => gathering.pieces);
     tf.dispose([...this.#sums, this.#counters, this.#broken, this.#nothing, ...pieces]);
+    releaseUniforms(this.#backend, [this.#uniform]);
   }
 }

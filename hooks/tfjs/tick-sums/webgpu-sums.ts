@@ -1,5 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { type ComputeBackend, ComputeProgram, uniformBuffer } from '../compute/compute-program.js';
+import {
+  type ComputeBackend,
+  ComputeProgram,
+  releaseUniforms,
+  uniformBuffer,
+} from '../compute/compute-program.js';
 import {
   filled,
   GATHER_FIXED,
@@ -162,10 +167,13 @@ export class WebgpuSums implements TickSums {
     return programs;
   }
 
-  /** The buffers of items go with the object: destroyed here, they would be missing in what is recorded and not yet submitted. */
   dispose(): void {
-    for (const { full, adapted, firsts } of this.#plans) {
+    for (const { full, adapted, firsts, windows } of this.#plans) {
       tf.dispose([firsts, ...[...full, ...adapted].map(({ pieces }) => pieces)]);
+      releaseUniforms(
+        this.#backend,
+        windows.map(({ items }) => items),
+      );
     }
   }
 }
