@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attach } from '../../../../hooks/tfjs/index.js';
 import { memoryBudget } from '../../../../hooks/tfjs/reference-memory/index.js';
+import { PlainSums } from '../../../../hooks/tfjs/tick-sums/plain-sums.js';
 import { openBackend } from '../../../../src/backend/index.js';
 import type { Reference } from '../../../../src/reference/index.js';
 import { EVERY_STEP, eventLog, referencesFor, SmallModel, train } from '../guarded-loop.js';
@@ -44,6 +45,29 @@ describe('a run whose references the device has no room for', () => {
       [null, null, null],
     ]);
     expect(log.titles).toEqual([]);
+  });
+
+  it('has compared them in all groups before training begins, since each kind of group may have to be compiled', async () => {
+    // The last one is of a kind of its own.
+    const all = await referencesFor(model.weights, ['one', 'two', 'three', 'four', 'five']);
+    references = all.map((reference, r) => (r < 4 ? reference : { ...reference, gradient: null }));
+    const measure = vi.spyOn(PlainSums.prototype, 'measure');
+    try {
+      const kinds = () =>
+        new Set(
+          measure.mock.calls.map(([, , group]) => group.map((r) => references[r].gradient !== null).join()),
+        );
+      const optimizer = tf.train.sgd(0.1);
+      const config = { ...EVERY_STEP, tap: { every: 1, foldStride: 1, deviceMemory: 0 } };
+      const guard = await attach(optimizer, { weights: model.weights, references, config });
+      const rehearsed = kinds();
+      await train(model, optimizer, 8);
+      await guard.detach();
+      expect(rehearsed).toEqual(kinds());
+      expect(rehearsed).toEqual(new Set(['true', 'false']));
+    } finally {
+      measure.mockRestore();
+    }
   });
 
   it('and nothing of it where there is room', async () => {
