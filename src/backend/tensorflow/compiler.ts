@@ -65,7 +65,8 @@ export async function build(
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(sources, file)),
     ...library.libraries.map(({ path }) => path),
     // all symbols when it is loaded: what a library lacks is found out now, not in a training
-    ...[`-Wl,-rpath,${searchPath}`, '-Wl,-z,now', '-o', out],
+    // not by -Wl, which takes a comma in a path for the end of it
+    ...['-Xlinker', '-rpath', '-Xlinker', searchPath, '-Wl,-z,now', '-o', out],
   ];
   try {
     await run(command, parameters, { signal, maxBuffer: 2 ** 26 });
