@@ -18,8 +18,10 @@ const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
 /** The driver has a folder for each GPU here. */
 const GPUS = '/proc/driver/nvidia/gpus';
 
-/** Of the one that this module has registered; a process loads but one libtensorflow. */
+/** A process loads but one libtensorflow. */
 let opened: { description: string } | undefined;
+/** Where the one that this module has registered comes from; it stays registered where it can not be opened. */
+let registeredFrom: string | undefined;
 
 /**
  * Registers the backend `tensorflow`: what `mergeguard backend install tensorflow` built, else an installed tfjs-node as it is. One
@@ -30,7 +32,11 @@ let opened: { description: string } | undefined;
  */
 export async function openTensorflow(): Promise<{ description: string }> {
   if (opened === undefined) {
-    const from = tf.findBackendFactory('tensorflow') == null ? await register() : 'loaded by the program';
+    if (tf.findBackendFactory('tensorflow') == null) {
+      registeredFrom = await register();
+    }
+    const from = registeredFrom ?? 'loaded by the program';
+    provideLegacyUtil();
     takePaddingByNumbers();
     takeShortcuts();
     const { binding } = tf.findBackend('tensorflow') as unknown as { binding: Binding };
