@@ -17,12 +17,12 @@ export interface LowRankTensors {
   readonly right: tf.Tensor2D;
 }
 
-/** Live task matrices A [m, rows, columns], to be multiplied with thin ones. Call its methods inside tf.tidy. */
+/** Live task matrices A [m, rows, columns], to be multiplied with thin ones; see stackedShape. Call its methods inside tf.tidy. */
 export interface TaskMatrices {
   /** A V [m, rows, p] of V [m, columns, p] */
-  times(vectors: tf.Tensor3D): tf.Tensor3D;
+  times(vectors: tf.Tensor): tf.Tensor;
   /** A^T U [m, columns, p] of U [m, rows, p] */
-  transposedTimes(vectors: tf.Tensor3D): tf.Tensor3D;
+  transposedTimes(vectors: tf.Tensor): tf.Tensor;
 }
 
 /** Matrices of one shape, all differences or all products of the same rank. Call it inside tf.tidy. */
@@ -42,12 +42,16 @@ export function stackMatrices(matrices: readonly TaskMatrix[]): TaskMatrices {
   );
 }
 
-/** A single one is not copied. */
-function stack(matrices: tf.Tensor2D[]): tf.Tensor3D {
-  return (matrices.length === 1 ? tf.expandDims(matrices[0], 0) : tf.stack(matrices)) as tf.Tensor3D;
+/** Of m matrices [rows, columns]: one alone is no stack, backends multiply two matrices in less time than two stacks of one. */
+export function stackedShape(m: number, rows: number, columns: number): number[] {
+  return m === 1 ? [rows, columns] : [m, rows, columns];
 }
 
-function denseMatrices(matrices: tf.Tensor3D): TaskMatrices {
+function stack(matrices: tf.Tensor2D[]): tf.Tensor {
+  return matrices.length === 1 ? matrices[0] : tf.stack(matrices);
+}
+
+function denseMatrices(matrices: tf.Tensor): TaskMatrices {
   return {
     times: (vectors) => tf.matMul(matrices, vectors),
     transposedTimes: (vectors) => tf.matMul(matrices, vectors, true, false),
@@ -55,7 +59,7 @@ function denseMatrices(matrices: tf.Tensor3D): TaskMatrices {
 }
 
 /** O((rows + columns) r p) a product. */
-function lowRankMatrices(left: tf.Tensor3D, right: tf.Tensor3D): TaskMatrices {
+function lowRankMatrices(left: tf.Tensor, right: tf.Tensor): TaskMatrices {
   return {
     times: (vectors) => tf.matMul(left, tf.matMul(right, vectors)),
     transposedTimes: (vectors) => tf.matMul(right, tf.matMul(left, vectors, true, false), true, false),

@@ -7,12 +7,8 @@ import { type Batchable, planBatches } from './plan-batches.js';
 import { SubspaceBatch } from './subspace-batch.js';
 import type { Found, StoredSubspace } from './tracked-matrix.js';
 
-/** Elements stacked at most on a GPU: bounds their memory to 64 MiB, three times while they are made. */
-const STACKED_ON_GPU = 1 << 24;
-/** On a processor with operations that cost much: of larger matrices the copy costs more than the operations it saves. */
-const STACKED_ON_PROCESSOR = 1 << 18;
-/** Backends whose operations cost little; wasm's product of several matrices at once takes longer than of one after the other. */
-const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
+/** Elements stacked at most: bounds their memory to 64 MiB, three times while they are made. */
+const STACKED = 1 << 24;
 
 /** What the last measurement has found of one watched tensor. */
 export interface FoundOf extends Found {
@@ -50,7 +46,8 @@ export class FollowedSubspaces {
     });
     const plan = planBatches(
       [...stored].map(([tensor, subspaces]) => batchable(tensor, tensors[tensor], subspaces)),
-      options.stacked ?? stackedElements(),
+      // On a processor products of stacks take longer than those of their matrices one after the other.
+      options.stacked ?? (isAsynchronous() ? STACKED : 0),
     );
     this.#batches = plan.map((batch) => ({
       tensors: batch,
@@ -86,14 +83,6 @@ export class FollowedSubspaces {
       batch.dispose();
     }
   }
-}
-
-/** What suits the active backend. */
-function stackedElements(): number {
-  if (ONE_BY_ONE.includes(tf.getBackend())) {
-    return 0;
-  }
-  return isAsynchronous() ? STACKED_ON_GPU : STACKED_ON_PROCESSOR;
 }
 
 function batchable(

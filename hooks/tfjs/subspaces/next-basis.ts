@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { stackedShape } from '../task-matrix.js';
 import type { NextBasis, TrackedMatrix } from './tracked-matrix.js';
 
 /**
@@ -9,10 +10,11 @@ import type { NextBasis, TrackedMatrix } from './tracked-matrix.js';
 export function nextBasis(
   matrices: readonly TrackedMatrix[],
   steps: readonly NextBasis[],
-  image: tf.Tensor3D,
-  basis: tf.Tensor3D,
-): tf.Tensor3D {
-  const [count, , p] = basis.shape;
+  image: tf.Tensor,
+  basis: tf.Tensor,
+): tf.Tensor {
+  const count = matrices.length;
+  const p = basis.shape[basis.rank - 1];
   const reachesLess = steps.some((step) => typeof step === 'object' && step.rank < step.vectors.columns);
   const height = reachesLess ? 2 * p : p;
   const weights = new Float32Array(count * height * p);
@@ -40,17 +42,17 @@ export function nextBasis(
       fresh.set(m, matrices[m].randomColumns(p - vectors.columns));
     }
   });
-  const from = reachesLess ? tf.concat([image, basis], 2) : image;
-  let next: tf.Tensor3D = tf.matMul(from, tf.tensor3d(weights, [count, height, p]));
+  const from = reachesLess ? tf.concat([image, basis], basis.rank - 1) : image;
+  let next = tf.matMul(from, tf.tensor(weights, stackedShape(count, height, p)));
   if (isSame.includes(1)) {
-    next = tf.where(tf.tensor3d(isSame, [count, 1, 1], 'bool'), basis, next);
+    next = tf.where(tf.tensor(isSame, stackedShape(count, 1, 1), 'bool'), basis, next);
   }
-  return fresh.size > 0 ? withColumns(next, fresh) : next;
+  return fresh.size > 0 ? withColumns(next, count, fresh) : next;
 }
 
 /** Puts columns [columns, .] by matrix in the place of its last ones. */
-function withColumns(basis: tf.Tensor3D, fresh: ReadonlyMap<number, Float32Array>): tf.Tensor3D {
-  const [count, length, p] = basis.shape;
+function withColumns(basis: tf.Tensor, count: number, fresh: ReadonlyMap<number, Float32Array>): tf.Tensor {
+  const [length, p] = basis.shape.slice(-2);
   const values = new Float32Array(basis.size);
   const isFresh = new Uint8Array(count * p);
   for (const [m, own] of fresh) {
@@ -61,5 +63,9 @@ function withColumns(basis: tf.Tensor3D, fresh: ReadonlyMap<number, Float32Array
     }
     isFresh.fill(1, (m + 1) * p - width, (m + 1) * p);
   }
-  return tf.where(tf.tensor3d(isFresh, [count, 1, p], 'bool'), tf.tensor3d(values, basis.shape), basis);
+  return tf.where(
+    tf.tensor(isFresh, stackedShape(count, 1, p), 'bool'),
+    tf.tensor(values, basis.shape),
+    basis,
+  );
 }

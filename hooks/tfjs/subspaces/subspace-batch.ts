@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { stackMatrices, type TaskMatrix } from '../task-matrix.js';
+import { stackedShape, stackMatrices, type TaskMatrix } from '../task-matrix.js';
 import { nextBasis } from './next-basis.js';
 import { rowsOf } from './ritz.js';
 import { type Found, type StoredSubspace, TrackedMatrix } from './tracked-matrix.js';
@@ -36,12 +36,12 @@ export class SubspaceBatch {
   /** sum of k over the references */
   readonly #stacked: number;
   /** the references' bases, side by side: [m, rows, sum of k] and [m, columns, sum of k] */
-  readonly #rowBases: tf.Tensor3D | null;
-  readonly #columnBases: tf.Tensor3D | null;
+  readonly #rowBases: tf.Tensor | null;
+  readonly #columnBases: tf.Tensor | null;
   /** V [m, columns, p] */
-  #basis: tf.Tensor3D;
+  #basis: tf.Tensor;
   /** A^T A V of the last measurement, waiting for the host's W */
-  #image: tf.Tensor3D | null = null;
+  #image: tf.Tensor | null = null;
 
   /** @param followed those of each reference with the same k in all of them, or missing in all */
   constructor(
@@ -69,7 +69,7 @@ export class SubspaceBatch {
     this.#matrices.forEach((matrix, m) => {
       start.set(matrix.coldBasis(), m * this.#width * columns);
     });
-    this.#basis = tf.keep(tf.tensor3d(start, [followed.length, columns, this.#width]));
+    this.#basis = tf.keep(tf.tensor(start, stackedShape(followed.length, columns, this.#width)));
   }
 
   /** Products with the live task matrices, in their order, flattened for the tick's read. Call it inside tf.tidy. */
@@ -81,9 +81,9 @@ export class SubspaceBatch {
       const next = stacked.transposedTimes(stacked.times(basis));
       // Columns brought to length one: the products shrink by the square of a small task vector each time.
       // A task vector of zeros leaves the basis as it is.
-      const length = tf.norm(next, 2, 1, true);
-      const isMoved = tf.greater(this.#ofWaiting(length, round), 0);
-      basis = tf.where(isMoved, tf.divNoNan(next, length), basis) as tf.Tensor3D;
+      const length = tf.norm(next, 2, next.rank - 2, true);
+      const isMoved = this.#goingOn(round, tf.greater(length, 0));
+      basis = tf.where(isMoved, tf.divNoNan(next, length), basis);
     }
     const product = stacked.times(basis);
     const image = tf.keep(stacked.transposedTimes(product));
@@ -102,15 +102,15 @@ export class SubspaceBatch {
     return parts.map((part) => tf.reshape(part, [part.size]));
   }
 
-  /** The lengths [m, 1, p], those of matrices that do no more iterations zero. */
-  #ofWaiting(lengths: tf.Tensor, round: number): tf.Tensor {
-    const goesOn = this.#matrices.map(({ rounds }) => (round < rounds ? 1 : 0));
-    return goesOn.every((one) => one === 1)
-      ? lengths
-      : tf.mul(lengths, tf.tensor3d(goesOn, [goesOn.length, 1, 1]));
+  /** Which columns are moved [m, 1, p], none of matrices that do no more iterations. */
+  #goingOn(round: number, isMoved: tf.Tensor): tf.Tensor {
+    const goesOn = this.#matrices.map(({ rounds }) => round < rounds);
+    return goesOn.every(Boolean)
+      ? isMoved
+      : tf.logicalAnd(isMoved, tf.tensor(goesOn, [goesOn.length, 1, 1], 'bool'));
   }
 
-  #replaceBasis(basis: tf.Tensor3D): void {
+  #replaceBasis(basis: tf.Tensor): void {
     this.#basis.dispose();
     this.#basis = tf.keep(basis);
   }
@@ -150,7 +150,7 @@ function stackBases(
   length: number,
   stacked: number,
   basis: (subspace: StoredSubspace) => Float32Array,
-): tf.Tensor3D | null {
+): tf.Tensor | null {
   if (stacked === 0) {
     return null;
   }
@@ -166,5 +166,5 @@ function stackBases(
       column += subspace.k;
     }
   });
-  return tf.keep(tf.tensor3d(values, [followed.length, length, stacked]));
+  return tf.keep(tf.tensor(values, stackedShape(followed.length, length, stacked)));
 }
