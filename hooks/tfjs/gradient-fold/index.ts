@@ -1,17 +1,15 @@
 import { computeBackend } from '../compute/compute-program.js';
 import { functionWays } from '../compute/functions.js';
+import type { Way } from '../compute/working-way.js';
 import { FunctionFold } from './function-fold.js';
 import type { FoldSources, GradientFold } from './gradient-fold.js';
 import { PlainFold } from './plain-fold.js';
 import { WebgpuFold } from './webgpu-fold.js';
+import { WorkingFold } from './working-fold.js';
 
 export * from './gradient-fold.js';
 
-/** A way of folding, by its name. */
-export interface FoldWay {
-  readonly name: string;
-  make(sources: FoldSources): GradientFold;
-}
+export type FoldWay = Way<FoldSources, GradientFold>;
 
 /** The ways that the active backend has: the fastest first, the plain one last. */
 export function foldWays(): readonly FoldWay[] {
@@ -30,6 +28,7 @@ export function foldWays(): readonly FoldWay[] {
   return [...functions, plain];
 }
 
+/** By the fastest way that works. */
 export function gradientFold(sources: FoldSources): GradientFold {
-  return foldWays()[0].make(sources);
+  return new WorkingFold(foldWays(), sources);
 }

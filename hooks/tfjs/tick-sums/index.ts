@@ -1,18 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { computeBackend } from '../compute/compute-program.js';
 import { functionWays, isOnGpu, whyNoFunctions } from '../compute/functions.js';
+import type { Way } from '../compute/working-way.js';
 import { FunctionSums } from './function-sums.js';
 import { PlainSums } from './plain-sums.js';
 import type { SumSources, TickSums } from './tick-sums.js';
 import { WebgpuSums } from './webgpu-sums.js';
+import { WorkingSums } from './working-sums.js';
 
 export * from './tick-sums.js';
 
-/** A way of taking the sums, by its name. */
-export interface SumsWay {
-  readonly name: string;
-  make(sources: SumSources): TickSums;
-}
+export type SumsWay = Way<SumSources, TickSums>;
 
 /** The ways that the active backend has: the fastest first. */
 export function sumsWays(): readonly SumsWay[] {
@@ -27,15 +25,15 @@ export function sumsWays(): readonly SumsWay[] {
   return [...functions, plain];
 }
 
-/** By the fastest way. On a GPU of tensorflow where functions are not compiled, a warning of the process says why. */
+/** By the fastest way that works. On a GPU of tensorflow where functions are not compiled, a warning of the process says why. */
 export function tickSums(sources: SumSources): TickSums {
-  const [fastest] = sumsWays();
-  if (tf.getBackend() === 'tensorflow' && isOnGpu() && fastest.name !== 'compiled') {
+  const ways = sumsWays();
+  if (tf.getBackend() === 'tensorflow' && isOnGpu() && ways[0].name !== 'compiled') {
     const reason = whyNoFunctions(false) ?? whyNoFunctions(true);
     process.emitWarning(
       `ticks are slower than they could be, since libtensorflow compiles no functions here: ${reason}; \`mergeguard backend install tensorflow\` builds a binding that defines them, and XLA may want ptxas of CUDA on the PATH (PyPI: nvidia-cuda-nvcc-cu12)`,
       'MergeguardDeviceWarning',
     );
   }
-  return fastest.make(sources);
+  return new WorkingSums(ways, sources);
 }
