@@ -18,6 +18,8 @@ export interface DeviceError {
 export type DeviceErrorListener = (error: DeviceError) => void;
 
 const listeners = new Set<DeviceErrorListener>();
+/** Texts may name what differs each time. */
+const MOST_WARNED = 100;
 /** Said as warnings of the process, so that the same trouble on every step is said once. */
 const warned = new Set<string>();
 
@@ -38,7 +40,7 @@ export function reportDeviceError(error: DeviceError): void {
   for (const listener of [...listeners]) {
     listener(error);
   }
-  if (listeners.size === 0 && !warned.has(error.message)) {
+  if (listeners.size === 0 && !warned.has(error.message) && warned.size < MOST_WARNED) {
     warned.add(error.message);
     process.emitWarning(error.message, 'MergeguardDeviceWarning');
   }
