@@ -1,5 +1,6 @@
 import { DeviceLostError } from '../../src/backend/index.js';
 import { messageOf } from '../../src/tensors/errors.js';
+import { submitPending } from './compute/compute-program.js';
 
 /** Failures in a row after which a part of the guard is switched off. */
 const MOST_FAILURES = 3;
@@ -36,6 +37,8 @@ export class FailOpen {
     if (this.#off) {
       return null;
     }
+    // On webgpu what the training has recorded does not go down with what is recorded here, nor the other way round.
+    submitPending();
     try {
       const result = body();
       this.#inARow = 0;
@@ -46,6 +49,8 @@ export class FailOpen {
       }
       this.#count(error);
       return null;
+    } finally {
+      submitPending();
     }
   }
 

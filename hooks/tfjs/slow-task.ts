@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Activity, Budget } from './budget.js';
+import { submitPending } from './compute/compute-program.js';
 import type { FailOpen } from './fail-open.js';
 import type { Retreat } from './reference-memory/index.js';
 import type { StepClock } from './step-clock.js';
@@ -121,7 +122,13 @@ export class SlowTask {
 
   /** Async, so that whatever it throws comes as a rejection. */
   async #begin(step: number): Promise<() => void> {
-    return this.#pieces.begin(step);
+    // See FailOpen.
+    submitPending();
+    try {
+      return this.#pieces.begin(step);
+    } finally {
+      submitPending();
+    }
   }
 
   /**

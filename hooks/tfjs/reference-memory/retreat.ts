@@ -15,6 +15,9 @@ export class Retreat {
   readonly #stopListening: () => void;
   /** what the device has said by itself since the last tick */
   #unheard: Error | null = null;
+  /** its errors of other things so far */
+  #errors = 0;
+  #lastError = '';
   #count = 0;
 
   constructor(store: ReferenceStore, warn: (warning: MemoryWarning) => void) {
@@ -23,6 +26,9 @@ export class Retreat {
     this.#stopListening = onDeviceError(({ kind, message }) => {
       if (kind === 'out-of-memory') {
         this.#unheard = new Error(message);
+      } else if (kind !== 'lost') {
+        this.#errors += 1;
+        this.#lastError = message;
       }
     });
   }
@@ -30,6 +36,18 @@ export class Retreat {
   /** Times that it was necessary so far. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Errors that the device has reported by itself so far; its loss and want of memory are no such. */
+  get errors(): number {
+    return this.#errors;
+  }
+
+  /** @throws Error where there are more than `errors`: values of that time may be zeros, or of before */
+  checkErrors(errors: number): void {
+    if (this.#errors > errors) {
+      throw new Error(`the device has reported an error while a tick was measured: ${this.#lastError}`);
+    }
   }
 
   /**
