@@ -61,6 +61,13 @@ export class Budget {
     this.#least[activity] = this.#answerMs === null ? 0 : cost;
   }
 
+  /** What an activity does has become this many times as much since it was measured, more than 0. */
+  scale(activity: Activity, times: number): void {
+    const cost = this.#cost[activity];
+    this.#cost[activity] = cost === null ? null : times * cost;
+    this.#least[activity] *= times;
+  }
+
   /** A training step took this long without the guard. A single long one is a pause, and counts as usual. */
   step(elapsedMs: number): void {
     const isLong = this.#stepMs !== null && elapsedMs > PAUSE * this.#stepMs;

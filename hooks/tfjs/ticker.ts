@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { tickBytes } from '../../src/backend/index.js';
 import type { Guard, TickEvent } from '../../src/guard/index.js';
 import type { SelfProbe } from '../../src/metrics/index.js';
 import type { Budget } from './budget.js';
@@ -48,9 +49,12 @@ export class Ticker {
   /** a tick has compared every reference since training began */
   #hasAll = false;
   #warnedOfWaiting = false;
+  /** references compared at a time that the budget's cost of a tick is of */
+  #most: number;
 
   constructor(parts: TickerParts) {
     this.#parts = parts;
+    this.#most = parts.statistics.store.residence.most;
     this.#probing = parts.failOpen('The self-probe');
     this.#measuring = parts.failOpen('The tap');
     this.#reporting = parts.failOpen('The tap');
@@ -105,6 +109,7 @@ export class Ticker {
       const start = performance.now();
       await this.#rehearseTick(false);
       budget.expect('tick', performance.now() - start);
+      this.#most = statistics.store.residence.most;
     }
     for (let round = 0; round < 2 && prober !== null; round++) {
       const start = performance.now();
@@ -142,6 +147,7 @@ export class Ticker {
 
   #tick(step: number, isWhole: boolean): void {
     const { statistics, retreat, budget, clock } = this.#parts;
+    this.#followResidence();
     const start = performance.now();
     const every = step - this.#lastTick;
     this.#lastTick = step;
@@ -172,6 +178,16 @@ export class Ticker {
       clock.own(readingMs);
       budget.spend('tick', measuringMs + readingMs);
     });
+  }
+
+  /** Where references have given memory back, a tick compares fewer of them, and takes less than what was measured. */
+  #followResidence(): void {
+    const { statistics, budget } = this.#parts;
+    const { most } = statistics.store.residence;
+    if (most !== this.#most) {
+      budget.scale('tick', tickBytes(1, most) / tickBytes(1, this.#most));
+      this.#most = most;
+    }
   }
 
   #observe(reading: Reading, every: number, probeStep: number | null): void {

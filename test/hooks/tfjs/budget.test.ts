@@ -156,6 +156,17 @@ describe('the overhead budget', () => {
     expect(budget.overhead).toBeCloseTo(0.015, 10);
   });
 
+  it('beside the thread a run that has come to do half as much is charged half as much', () => {
+    const budget = new Budget(0.02, ['tick']);
+    budget.beside(2);
+    budget.expect('tick', 10);
+    budget.scale('tick', 0.5);
+    expect(budget.cost('tick')).toBe(4);
+    budget.step(100);
+    budget.spend('tick', 0.5);
+    expect(budget.overhead).toBeCloseTo(0.04, 10);
+  });
+
   it('nobody saves up for a burst', () => {
     const budget = new Budget(0.1, ['tick']);
     budget.expect('tick', 5);

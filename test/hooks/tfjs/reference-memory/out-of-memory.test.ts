@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AttachOptions, attach } from '../../../../hooks/tfjs/index.js';
 import { reportDeviceError } from '../../../../src/backend/device-errors.js';
 import { openBackend } from '../../../../src/backend/index.js';
@@ -83,6 +83,34 @@ describe('a device that runs out of memory during a tick', () => {
     // The final weights, against all.
     expect(older.at(-1)).toEqual([null, null, null, null]);
     expect(model.values()).toEqual(await plainly(10));
+  });
+
+  it('is charged less for a tick from then on, as much as it compares less', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    // A mock: a backend whose device computes beside the thread, which none here does. What the first ticks make takes a millisecond.
+    const backend = tf.backend() as { isUsingGpuDevice?: boolean };
+    backend.isUsingGpuDevice = true;
+    try {
+      device.fails = (shape) => {
+        vi.advanceTimersByTime(shape.length === 1 && shape[0] === BLOCKS ? 1 : 0);
+        return false;
+      };
+      const optimizer = tf.train.sgd(0.1);
+      const guard = await attach(optimizer, options());
+      const log = eventLog(guard);
+      await train(model, optimizer, 6, (step) => {
+        device.fails = failing(step === 2 ? 1 : 0);
+      });
+      await guard.detach();
+      expect(log.titles).toEqual([TITLE]);
+      const costs = log.of('tick').map(({ cost }) => cost.tickMs!);
+      expect(costs[0]).toBeGreaterThan(1);
+      // Weights, base and gradient, and two vectors of each reference: three of them instead of four.
+      expect(costs.at(-1)! / costs[0]).toBeCloseTo((3 + 2 * 3) / (3 + 2 * 4), 6);
+    } finally {
+      delete backend.isUsingGpuDevice;
+      vi.useRealTimers();
+    }
   });
 
   it('that has no room for one reference either: the tap is off after three more, and training goes on', async () => {
