@@ -1,5 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import { MergeguardError } from '../tensors/errors.js';
+import { type DeviceError, onDeviceError } from './device-errors.js';
 import { answerMs, deviceDone } from './device-wait.js';
+import { isOutOfMemory } from './out-of-memory.js';
 
 /** What a device does, measured. */
 export interface DeviceRates {
@@ -21,19 +24,23 @@ const LONG = 20;
 const TIMED = 200;
 const MOST_ROUNDS = 200;
 
-/** Of the active backend, in a second or two. @throws what the backend throws, also at the smallest sizes */
+/** Of the active backend, in a second or two. @throws what the backend throws, or its device says, but for a want of memory after the smallest sizes */
 export async function measureDevice(): Promise<DeviceRates> {
   const restore = submitEverything();
   try {
     const answer = await answerMs();
-    const copy = await largest(COPIED, answer, (bytes) => {
+    const copy = await largest(COPIED.filter(isBound), answer, (bytes) => {
       const from = tf.fill([bytes / 4], 1.5);
       return { inputs: [from], run: () => tf.neg(from) };
     });
-    const matrices = await largest(MATRIX_SIZES, answer, (size) => {
-      const [left, right] = [0.5, 0.25].map((value) => tf.fill([size, size], value) as tf.Tensor2D);
-      return { inputs: [left, right], run: () => tf.matMul(left, right) };
-    });
+    const matrices = await largest(
+      MATRIX_SIZES.filter((size) => isBound(4 * size ** 2)),
+      answer,
+      (size) => {
+        const [left, right] = [0.5, 0.25].map((value) => tf.fill([size, size], value) as tf.Tensor2D);
+        return { inputs: [left, right], run: () => tf.matMul(left, right) };
+      },
+    );
     return {
       copy: { bytesPerSecond: (2000 * copy.size) / copy.ms, bytes: copy.size },
       matrices: { flopsPerSecond: (2000 * matrices.size ** 3) / matrices.ms, size: matrices.size },
@@ -42,6 +49,12 @@ export async function measureDevice(): Promise<DeviceRates> {
   } finally {
     restore();
   }
+}
+
+/** Whether the device takes a tensor of so many bytes at all; those of webgpu say how many. */
+function isBound(bytes: number): boolean {
+  const { device } = tf.backend() as Partial<{ device: GPUDevice }>;
+  return bytes <= (device?.limits.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY);
 }
 
 interface Operation {
@@ -56,29 +69,40 @@ async function largest(
   prepare: (size: number) => Operation,
 ): Promise<{ size: number; ms: number }> {
   let found: { size: number; ms: number } | null = null;
-  for (const size of sizes) {
-    let operation: Operation | null = null;
-    try {
-      operation = prepare(size);
-      // The first compiles, and takes its memory.
-      await time(operation, 1, answer);
-      const once = await time(operation, 1, answer);
-      const rounds = Math.min(MOST_ROUNDS, Math.max(1, Math.round(TIMED / Math.max(once, 0.001))));
-      // Growing is quick: only what is told takes its time.
-      const isLast = once > LONG || size === sizes.at(-1);
-      found = { size, ms: isLast ? await time(operation, rounds, answer) : once };
-      if (isLast) {
+  // What a webgpu device can not do it says outside of the call, and is then done with it in no time.
+  const said: DeviceError[] = [];
+  const endListening = onDeviceError((error) => said.push(error));
+  try {
+    for (const size of sizes) {
+      let operation: Operation | null = null;
+      try {
+        operation = prepare(size);
+        // The first compiles, and takes its memory.
+        await time(operation, 1, answer);
+        const once = await time(operation, 1, answer);
+        const rounds = Math.min(MOST_ROUNDS, Math.max(1, Math.round(TIMED / Math.max(once, 0.001))));
+        // Growing is quick: only what is told takes its time.
+        const isLast = once > LONG || size === sizes.at(-1);
+        const ms = isLast ? await time(operation, rounds, answer) : once;
+        if (said.length > 0) {
+          throw new MergeguardError(said[0].message);
+        }
+        found = { size, ms };
+        if (isLast) {
+          break;
+        }
+      } catch (error) {
+        // A device with less memory: the size before is told.
+        if (found === null || !isOutOfMemory(error)) {
+          throw error;
+        }
         break;
+      } finally {
+        tf.dispose(operation?.inputs ?? []);
       }
-    } catch (error) {
-      // A device with less memory: the size before is told.
-      if (found === null) {
-        throw error;
-      }
-      break;
-    } finally {
-      tf.dispose(operation?.inputs ?? []);
     }
+  } finally {
+    endListening();
   }
   return found as { size: number; ms: number };
 }
