@@ -55,8 +55,13 @@ export class PlainFold implements GradientFold {
         sums: joined.map((gradient, c) => {
           // The weight alone would not do, since NaN times 0 is NaN. Selecting by one scalar would, but tfjs
           // broadcasts it first, which is the slowest of all of this on wasm.
-          const safe = tf.where(masks[c], gradient, this.#zeros[c]);
-          return tf.add(tf.mul(this.#sums[c], keep), tf.mul(safe, weight)) as tf.Tensor1D;
+          const sum = tf.tidy(() => {
+            const safe = tf.where(masks[c], gradient, this.#zeros[c]);
+            return tf.add(tf.mul(this.#sums[c], keep), tf.mul(safe, weight)) as tf.Tensor1D;
+          });
+          // Given back before the next chunk: the temporaries are the gradients once, and some of a chunk.
+          tf.dispose([gradient, masks[c]]);
+          return sum;
         }),
         remaining: tf.mul(this.#remaining, keep) as tf.Scalar,
         nonFinite: tf.add(this.#nonFinite, tf.sub(1, one)) as tf.Scalar,
