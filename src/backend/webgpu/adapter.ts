@@ -1,10 +1,13 @@
 /** An adapter as people know it. */
-export interface DescribedAdapter {
-  readonly adapter: GPUAdapter;
+export interface Described {
   /** e.g. `nvidia-h100 (nvidia hopper, NVIDIA 550.54)` */
   readonly name: string;
   /** computes on the processor */
   readonly isSoftware: boolean;
+}
+
+export interface DescribedAdapter extends Described {
+  readonly adapter: GPUAdapter;
 }
 
 /** Of software adapters: Vulkan's SwiftShader and llvmpipe (once lavapipe), and WARP of D3D12. */
@@ -21,7 +24,7 @@ export async function findAdapter(gpu: GPU): Promise<DescribedAdapter> {
     if (adapter === null) {
       continue;
     }
-    const described = { adapter, name: nameOf(adapter.info), isSoftware: isSoftware(adapter.info) };
+    const described = { adapter, ...describe(adapter.info) };
     if (!described.isSoftware) {
       return described;
     }
@@ -31,6 +34,10 @@ export async function findAdapter(gpu: GPU): Promise<DescribedAdapter> {
     throw new Error('no Vulkan, Metal or D3D12 adapter found');
   }
   return software;
+}
+
+export function describe(info: GPUAdapterInfo): Described {
+  return { name: nameOf(info), isSoftware: isSoftware(info) };
 }
 
 /** Device, maker and driver, as far as they are told; they are text from the driver. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { correctPoolGradients } from '../pool-gradients.js';
-import { findAdapter } from './adapter.js';
+import { type Described, describe, findAdapter } from './adapter.js';
 import { WatchedWebgpuBackend } from './backend.js';
 import { requestDevice } from './device.js';
 import { registerWebgpuKernels } from './kernels.js';
@@ -11,22 +12,35 @@ import { registerWebgpuKernels } from './kernels.js';
  * @throws Error without the npm package or an adapter, for a software adapter that will not do, and the DeviceLostError of a lost device
  */
 export async function openWebgpu(takesSoftware: boolean): Promise<{ description: string }> {
-  const { adapter, name, isSoftware } = await findAdapter(await implementation());
-  if (isSoftware && !takesSoftware) {
-    throw new Error(`${name} is a software adapter, slower than wasm; --backend webgpu takes it`);
-  }
   const present = (tf.engine().registry as Record<string, tf.KernelBackend>).webgpu;
   if (present instanceof WatchedWebgpuBackend && present.loss) {
     throw present.loss;
   }
   // A program's own backend, or ours of before, stays: tensors are on it.
-  if (present === undefined) {
-    const device = await requestDevice(adapter);
-    if (tf.findBackendFactory('webgpu') !== null) {
-      tf.removeBackend('webgpu');
-    }
-    tf.registerBackend('webgpu', () => new WatchedWebgpuBackend(device, adapter.info, name));
+  if (present !== undefined) {
+    const found = describe((present as WebGPUBackend).device.adapterInfo);
+    checkTaken(found, takesSoftware);
+    return ready(found);
   }
+  const found = await findAdapter(await implementation());
+  checkTaken(found, takesSoftware);
+  const { adapter, name } = found;
+  const device = await requestDevice(adapter);
+  if (tf.findBackendFactory('webgpu') !== null) {
+    tf.removeBackend('webgpu');
+  }
+  tf.registerBackend('webgpu', () => new WatchedWebgpuBackend(device, adapter.info, name));
+  return ready(found);
+}
+
+/** @throws Error for a software adapter that will not do */
+function checkTaken({ name, isSoftware }: Described, takesSoftware: boolean): void {
+  if (isSoftware && !takesSoftware) {
+    throw new Error(`${name} is a software adapter, slower than wasm; --backend webgpu takes it`);
+  }
+}
+
+function ready({ name, isSoftware }: Described): { description: string } {
   registerWebgpuKernels();
   correctPoolGradients('webgpu');
   return { description: isSoftware ? `${name}, a software adapter` : name };
