@@ -80,7 +80,7 @@ export class SubspaceBatch {
     for (let round = 1; round < rounds; round++) {
       const next = stacked.transposedTimes(stacked.times(basis));
       // Columns brought to length one: the products shrink by the square of a small task vector each time.
-      // A task vector of zeros leaves the basis as it is.
+      // A task vector of zeros leaves the basis as it is; one with NaN may get into it, the host sees that.
       const length = tf.norm(next, 2, next.rank - 2, true);
       const isMoved = this.#goingOn(round, tf.greater(length, 0));
       basis = tf.where(isMoved, tf.divNoNan(next, length), basis);
