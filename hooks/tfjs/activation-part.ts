@@ -9,6 +9,7 @@ import { sampleProblem, storedSamples } from './calibration-samples.js';
 import type { FunctionalPart } from './functional-part.js';
 import { inVariableLayout, type SharedTensor } from './layout.js';
 import { leaveNoTrace } from './leave-no-trace.js';
+import { evaluationChunks } from './sample-chunks.js';
 import type { TickStatistics } from './statistics.js';
 
 export interface ActivationOptions {
@@ -104,11 +105,17 @@ export class ActivationPart implements FunctionalPart {
   #mean({ inputs }: Pool): tf.Tensor1D {
     return tf.tidy(() => {
       const pooled = tf.concat([this.#own, inputs]);
-      const activations = leaveNoTrace(this.#options.nonTrainable, (watch) =>
-        watch(() => this.#calibration.activations(pooled)),
+      const sums = evaluationChunks(pooled.shape[0]).map(({ from, size }) =>
+        tf.tidy(() => tf.sum(this.#activations(tf.slice(pooled, from, size)), 0)),
       );
-      return tf.mean(activations, 0) as tf.Tensor1D;
+      return tf.div(tf.addN(sums), pooled.shape[0]) as tf.Tensor1D;
     });
+  }
+
+  #activations(inputs: tf.Tensor): tf.Tensor2D {
+    return leaveNoTrace(this.#options.nonTrainable, (watch) =>
+      watch(() => this.#calibration.activations(inputs)),
+    );
   }
 
   async begin(piece: number, step: number): Promise<() => void> {

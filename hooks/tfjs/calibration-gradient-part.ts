@@ -3,6 +3,7 @@ import type { Calibration } from './calibration.js';
 import type { FunctionalPart } from './functional-part.js';
 import type { GradientAverage } from './gradient-average.js';
 import { leaveNoTrace } from './leave-no-trace.js';
+import { type Chunk, evaluationChunks } from './sample-chunks.js';
 
 /**
  * The mean loss gradient on the calibration samples at the live weights, in place of the moving average over training
@@ -13,6 +14,7 @@ export class CalibrationGradientPart implements FunctionalPart {
   readonly count = 1;
   readonly #calibration: Calibration;
   readonly #inputs: tf.Tensor;
+  readonly #chunks: readonly Chunk[];
   readonly #variables: readonly tf.Variable[];
   readonly #nonTrainable: readonly tf.Variable[];
   readonly #gradients: GradientAverage;
@@ -25,6 +27,7 @@ export class CalibrationGradientPart implements FunctionalPart {
     this.#calibration = calibration;
     this.#gradients = gradients;
     this.#inputs = tf.keep(calibration.first(Math.min(options.samples, calibration.samples)));
+    this.#chunks = evaluationChunks(this.#inputs.shape[0]);
     this.#variables = options.variables;
     this.#nonTrainable = options.nonTrainable;
   }
@@ -49,12 +52,34 @@ export class CalibrationGradientPart implements FunctionalPart {
 
   /** By variable name. */
   #evaluate(): tf.NamedTensorMap {
+    const [first, ...others] = this.#chunks;
+    let sum = this.#share(first);
+    for (const chunk of others) {
+      const before = sum;
+      try {
+        sum = tf.tidy(() => {
+          const share = this.#share(chunk);
+          return Object.fromEntries(
+            Object.entries(before).map(([name, gradient]) => [name, tf.add(gradient, share[name])]),
+          );
+        });
+      } finally {
+        tf.dispose(before);
+      }
+    }
+    return sum;
+  }
+
+  /** What the chunk's samples add to the gradient of the mean over all. */
+  #share({ from, size }: Chunk): tf.NamedTensorMap {
     return leaveNoTrace(this.#nonTrainable, (watch) => {
-      const losses = () => watch(() => this.#calibration.losses(this.#calibration.scores(this.#inputs)));
+      const loss = () => {
+        const inputs = tf.slice(this.#inputs, from, size);
+        const losses = watch(() => this.#calibration.losses(this.#calibration.scores(inputs), from));
+        return tf.div(tf.sum(losses), this.#inputs.shape[0]) as tf.Scalar;
+      };
       // Tidied, since the value stays where the gradients fail.
-      return tf.tidy(
-        () => tf.variableGrads(() => tf.mean(losses()) as tf.Scalar, [...this.#variables]).grads,
-      );
+      return tf.tidy(() => tf.variableGrads(loss, [...this.#variables]).grads);
     });
   }
 

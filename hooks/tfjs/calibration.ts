@@ -68,9 +68,9 @@ export class Calibration {
     return tf.slice(this.inputs, 0, count);
   }
 
-  /** Class numbers of the first `count` samples. */
-  labels(count: number): tf.Tensor1D {
-    return tf.slice(this.#labels, 0, count);
+  /** Class numbers of `count` samples. */
+  labels(count: number, from = 0): tf.Tensor1D {
+    return tf.slice(this.#labels, from, count);
   }
 
   async classNumbers(count: number): Promise<Int32Array> {
@@ -82,9 +82,9 @@ export class Calibration {
     return this.#functions.predict(inputs) as tf.Tensor2D;
   }
 
-  /** [n] cross-entropies of scores of the first n samples */
-  losses(scores: tf.Tensor2D): tf.Tensor1D {
-    return crossEntropies(scores, this.labels(scores.shape[0]), this.output);
+  /** [n] cross-entropies of scores of n samples, the first or those that begin with `from` */
+  losses(scores: tf.Tensor2D, from = 0): tf.Tensor1D {
+    return crossEntropies(scores, this.labels(scores.shape[0], from), this.output);
   }
 
   /** [n, size] hidden activations of n inputs */

@@ -6,6 +6,7 @@ import type { Calibration } from './calibration.js';
 import type { FunctionalPart } from './functional-part.js';
 import { leaveNoTrace } from './leave-no-trace.js';
 import { rowSums } from './row-sums.js';
+import { type Chunk, evaluationChunks } from './sample-chunks.js';
 import type { TickStatistics } from './statistics.js';
 
 /** A reference's input gradients. */
@@ -46,12 +47,17 @@ export class InputGradientPart implements FunctionalPart {
 
   /** [samples, size] of the live model, unscaled. */
   #gradients(): tf.Tensor2D {
-    const gradients = leaveNoTrace(this.#nonTrainable, (watch) =>
-      tf.grad((inputs) => tf.sum(watch(() => this.#calibration.losses(this.#calibration.scores(inputs)))))(
-        this.#inputs,
-      ),
+    const gradients = evaluationChunks(this.#inputs.shape[0]).map((chunk) =>
+      tf.tidy(() => this.#part(chunk)),
     );
-    return tf.reshape(gradients, [gradients.shape[0], -1]);
+    return tf.reshape(tf.concat(gradients), [this.#inputs.shape[0], -1]);
+  }
+
+  #part({ from, size }: Chunk): tf.Tensor {
+    const losses = (inputs: tf.Tensor) => this.#calibration.losses(this.#calibration.scores(inputs), from);
+    return leaveNoTrace(this.#nonTrainable, (watch) =>
+      tf.grad((inputs) => tf.sum(watch(() => losses(inputs))))(tf.slice(this.#inputs, from, size)),
+    );
   }
 
   async begin(_piece: number, step: number): Promise<() => void> {

@@ -3,9 +3,10 @@ import { messageOf } from '../../src/tensors/errors.js';
 import { formatShape, listProblems, MergeguardError } from '../../src/tensors/index.js';
 import { Calibration, type CalibrationBatch, type CalibrationFunctions } from './calibration.js';
 import { isLayersModel, type LiveWeights } from './layout.js';
+import { evaluationChunks } from './sample-chunks.js';
 
 /**
- * A run's calibration batch on the device, at most `samples` of it, checked by asking the model once.
+ * A run's calibration batch on the device, at most `samples` of it, checked by asking the model.
  * @throws MergeguardError for labels that do not fit the inputs or the model's classes, a `predict` or `activation` that
  * throws or does not give one row a sample, a `predict` that is missing, an unknown `layer`
  */
@@ -120,29 +121,27 @@ function wholeNumbers(labels: ArrayLike<number>): Int32Array {
   return Int32Array.from(labels);
 }
 
-/** Number of classes that the model scores. */
+/** Number of classes that the model scores, asked with as many samples as are evaluated at once. */
 function predictedClasses(calibration: Calibration): number {
-  const { samples } = calibration;
+  const [{ size }] = evaluationChunks(calibration.samples);
   const what = 'the model can not predict the calibration batch';
-  const shape = shapeOf(what, () => calibration.scores(calibration.inputs));
+  const shape = shapeOf(what, () => calibration.scores(calibration.first(size)));
   const [rows, classes] = shape;
-  if (shape.length !== 2 || rows !== samples || classes < 2) {
+  if (shape.length !== 2 || rows !== size || classes < 2) {
     throw new MergeguardError(
-      `predictions for the calibration batch are ${formatShape(shape)}, but must be scores [${samples}, classes] of at least 2 classes; give a \`predict\` that returns such`,
+      `predictions for ${size} samples of the calibration batch are ${formatShape(shape)}, but must be scores [${size}, classes] of at least 2 classes; give a \`predict\` that returns such`,
     );
   }
   return classes;
 }
 
-function checkActivation(
-  { inputs, samples }: Calibration,
-  activation: (inputs: tf.Tensor) => tf.Tensor,
-): void {
+function checkActivation(calibration: Calibration, activation: (inputs: tf.Tensor) => tf.Tensor): void {
+  const [{ size }] = evaluationChunks(calibration.samples);
   const what = 'the activations of the calibration batch can not be taken';
-  const shape = shapeOf(what, () => activation(inputs));
-  if (shape.length < 2 || shape[0] !== samples) {
+  const shape = shapeOf(what, () => activation(calibration.first(size)));
+  if (shape.length < 2 || shape[0] !== size) {
     throw new MergeguardError(
-      `activations for the calibration batch are ${formatShape(shape)}, but must be [${samples}, ...], one row a sample; give an \`activation\` that returns such`,
+      `activations for ${size} samples of the calibration batch are ${formatShape(shape)}, but must be [${size}, ...], one row a sample; give an \`activation\` that returns such`,
     );
   }
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { SelfProbe } from '../../src/metrics/index.js';
 import { atScale, type SteeredTensor } from '../../src/steering/index.js';
 import type { Calibration } from './calibration.js';
+import { type Chunk, evaluationChunks } from './sample-chunks.js';
 
 /** Numbers that a self-probe leaves on the device: accuracy and loss of the live model, then at base + s tau. */
 export const PROBE_NUMBERS = 4;
@@ -46,10 +47,15 @@ export class SelfProber {
 
   /** [2]: accuracy and mean cross-entropy. */
   #evaluate(): tf.Tensor1D {
-    const scores = this.#calibration.scores(this.#inputs);
-    const labels = this.#calibration.labels(this.samples);
-    const hits = tf.mean(tf.cast(tf.equal(tf.argMax(scores, 1), labels), 'float32'));
-    return tf.stack([hits, tf.mean(this.#calibration.losses(scores))]) as tf.Tensor1D;
+    const answers = evaluationChunks(this.samples).map((chunk) => tf.tidy(() => this.#ask(chunk)));
+    return tf.mean(tf.concat(answers, 1), 1);
+  }
+
+  /** [2, size]: 1 where the guess is right, and cross-entropies. */
+  #ask({ from, size }: Chunk): tf.Tensor2D {
+    const scores = this.#calibration.scores(tf.slice(this.#inputs, from, size));
+    const right = tf.equal(tf.argMax(scores, 1), this.#calibration.labels(size, from));
+    return tf.stack([tf.cast(right, 'float32'), this.#calibration.losses(scores, from)]) as tf.Tensor2D;
   }
 
   dispose(): void {

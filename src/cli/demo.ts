@@ -1,7 +1,14 @@
 import { BACKEND_NAMES, type BackendChoice, openBackend } from '../backend/index.js';
 import { type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type Server, startServer } from '../server/index.js';
-import { DEMO_STEERING, type DemoResult, FINE_TUNING, openDemo, PRETRAINING } from '../zoo/index.js';
+import {
+  DEMO_STEERING,
+  type DemoResult,
+  FINE_TUNING,
+  openDemo,
+  PRETRAINING,
+  TEST_IMAGES,
+} from '../zoo/index.js';
 import type { Command } from './command.js';
 import { DemoReporter } from './demo-reporter.js';
 
@@ -12,6 +19,7 @@ interface DemoArguments {
   steps: number;
   'pretrain-steps': number;
   'reference-steps': number;
+  'test-images': number;
   seed: number;
   port?: number;
   server: boolean;
@@ -56,6 +64,12 @@ export const demoCommand: Command<DemoArguments> = {
           default: FINE_TUNING.steps,
           describe: "Steps of each reference's training",
         },
+        'test-images': {
+          type: 'number',
+          requiresArg: true,
+          default: TEST_IMAGES,
+          describe: 'Test images of a task, at most, that models and merges are evaluated on',
+        },
         seed: { type: 'number', requiresArg: true, default: 0, describe: 'Same seed, same models' },
         port: {
           type: 'number',
@@ -88,6 +102,7 @@ function usageProblem(args: DemoArguments): string | true {
     steps: args.steps,
     'pretrain-steps': args['pretrain-steps'],
     'reference-steps': args['reference-steps'],
+    'test-images': args['test-images'],
   };
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) {
@@ -116,6 +131,7 @@ async function demo(args: DemoArguments): Promise<void> {
     steps: args.steps,
     pretrainSteps: args['pretrain-steps'],
     referenceSteps: args['reference-steps'],
+    testImages: args['test-images'],
     seed: args.seed,
     cache: args.cache,
     config,

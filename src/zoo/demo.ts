@@ -17,7 +17,7 @@ import {
 import { imageTensor } from './image-tensor.js';
 import { FINE_TUNING, PRETRAINING, preparePool, setEncoder } from './pool.js';
 import { type RealMerge, realMerges } from './real-merges.js';
-import type { Task } from './task.js';
+import { firstSamples, type Task } from './task.js';
 import { evaluate, train } from './train.js';
 import { VisionTransformer, ZOO_SHAPE } from './vision-transformer.js';
 
@@ -35,6 +35,8 @@ export interface DemoOptions extends TaskChoice {
   readonly pretrainSteps?: number;
   /** steps of each reference's training; defaults likewise */
   readonly referenceSteps?: number;
+  /** of a task, at most, that the models and their merges are evaluated on at the end */
+  readonly testImages?: number;
   readonly cache: string | null;
   readonly config: GuardConfig;
 }
@@ -72,8 +74,8 @@ export interface DemoResult {
   readonly error: number | null;
 }
 
-/** Test images a task in the merges at the end. */
-const REAL_SAMPLES = 400;
+/** All of a drawn task. */
+export const TEST_IMAGES = 400;
 
 /** Reads the tasks, opens the guard, says hello. Backend must be open. */
 export async function openDemo(options: DemoOptions): Promise<Demo> {
@@ -231,7 +233,8 @@ async function play({
     // The final weights have been measured: now the truth.
     const tau = taskVector(pool.base, await sharedWeights(model.encoder()));
     const head = await sharedWeights(model.head(live.name), []);
-    const { accuracy } = await evaluate(model, live);
+    const { testImages = TEST_IMAGES } = options;
+    const { accuracy } = await evaluate(model, live, firstSamples(live.test, testImages));
     const methods = fingerprint ? Object.keys(fingerprint.methods) : MERGE_METHODS.map(({ name }) => name);
     const merges = await realMerges(model, {
       base: pool.base,
@@ -239,7 +242,7 @@ async function play({
       references: pool.references,
       tasks,
       methods,
-      samples: REAL_SAMPLES,
+      samples: testImages,
       onMerge: (done, total) => {
         signal?.throwIfAborted();
         guarded.progress('merge for real', done, total);

@@ -5,6 +5,7 @@ export {
   type DemoResult,
   type Outcome,
   openDemo,
+  TEST_IMAGES,
 } from './demo.js';
 export { FINE_TUNING, type Pool, type PoolOptions, PRETRAINING, preparePool } from './pool.js';
 export type { Task } from './task.js';

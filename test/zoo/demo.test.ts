@@ -92,8 +92,12 @@ describe('a demo', () => {
   };
 
   /** All events of a demo, and how it came out; `onEvent` sees them first. */
-  async function play(onEvent: (event: GuardEvent) => void = () => {}, signal?: AbortSignal) {
-    const demo = await openDemo({ ...short, data });
+  async function play(
+    onEvent: (event: GuardEvent) => void = () => {},
+    signal?: AbortSignal,
+    changes: Partial<DemoOptions> = {},
+  ) {
+    const demo = await openDemo({ ...short, data, ...changes });
     const events: GuardEvent[] = [];
     demo.guard.events.subscribe((event) => {
       events.push(event);
@@ -139,6 +143,13 @@ describe('a demo', () => {
       expect(real === null || Number.isFinite(real)).toBe(true);
     }
     expect(events.at(-1)).toMatchObject({ event: 'end', status: 'done', summary: result });
+  });
+
+  it('evaluates on as many test images as it is told', async () => {
+    const { result } = await play(undefined, undefined, { testImages: 7 });
+    const { accuracy } = result as { accuracy: number };
+    expect(7 * accuracy).toBeCloseTo(Math.round(7 * accuracy), 9);
+    expect(sampleCount(barTask('bars', 2).test)).toBeGreaterThan(7);
   });
 
   it.each(['pretrain', 'reference lines', 'train', 'merge for real'])(

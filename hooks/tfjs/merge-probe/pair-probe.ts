@@ -11,6 +11,7 @@ import { tauOf } from '../../../src/reference/index.js';
 import { messageOf } from '../../../src/tensors/errors.js';
 import { MergeguardError } from '../../../src/tensors/index.js';
 import { inVariableLayout } from '../layout.js';
+import type { Chunk } from '../sample-chunks.js';
 import { LiveSnapshot } from './live-snapshot.js';
 import { type ProbeNumbers, probeNumbers } from './probe-numbers.js';
 import {
@@ -20,7 +21,7 @@ import {
   type ReferenceTask,
   withoutAdapter,
 } from './probed-task.js';
-import { type Answers, type Chunk, take } from './task-samples.js';
+import { type Answers, take } from './task-samples.js';
 import { areFinite, baseOf, readGroup, type TensorToRead } from './tensor-groups.js';
 
 /** What one merge was worth. */

@@ -7,9 +7,10 @@ import { sampleProblem, storedSamples } from '../calibration-samples.js';
 import type { HeadTensor, SharedTensor } from '../layout.js';
 import { leaveNoTrace } from '../leave-no-trace.js';
 import { shapeOf } from '../open-calibration.js';
+import type { Chunk } from '../sample-chunks.js';
 import { LiveSnapshot } from './live-snapshot.js';
 import { openHead, scoresProblem, type TaskHead } from './reference-heads.js';
-import { type Answers, type Chunk, TaskSamples, take } from './task-samples.js';
+import { type Answers, TaskSamples, take } from './task-samples.js';
 
 /** A task that models are asked about, by its own head. */
 export interface ProbedTask {

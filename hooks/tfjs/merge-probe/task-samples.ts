@@ -1,14 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type CalibrationFunctions, crossEntropies } from '../calibration.js';
-
-/** Samples in one forward pass of a merge probe. */
-const CHUNK = 32;
-
-/** Some samples of a task in a row. */
-export interface Chunk {
-  readonly from: number;
-  readonly size: number;
-}
+import { type Chunk, sampleChunks } from '../sample-chunks.js';
 
 /** How a model did on samples, each by itself. */
 export interface Answers {
@@ -21,6 +13,7 @@ export interface Answers {
 /** Calibration samples of one task on the device, and their labels. */
 export class TaskSamples {
   readonly count: number;
+  /** what one forward pass of a merge probe takes */
   readonly chunks: readonly Chunk[];
   readonly #inputs: tf.Tensor;
   readonly #labels: tf.Tensor1D;
@@ -32,10 +25,7 @@ export class TaskSamples {
     this.#inputs = tf.keep(inputs);
     this.#labels = tf.keep(tf.tensor1d(labels, 'int32'));
     this.#output = output;
-    this.chunks = Array.from({ length: Math.ceil(this.count / CHUNK) }, (_, i) => ({
-      from: i * CHUNK,
-      size: Math.min(CHUNK, this.count - i * CHUNK),
-    }));
+    this.chunks = sampleChunks(this.count);
   }
 
   inputs({ from, size }: Chunk): tf.Tensor {

@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AttachOptions, attach } from '../../../hooks/tfjs/index.js';
-import { openBackend } from '../../../src/backend/index.js';
+import { isAsynchronous, openBackend } from '../../../src/backend/index.js';
 import { writeFingerprint } from '../../../src/fingerprint/index.js';
 import type { GuardConfigInput } from '../../../src/guard/index.js';
 import { PAIR, PAIR_WIDTH, SIDE, SIDE_WIDTH } from '../../../src/metrics/index.js';
 import type { Reference } from '../../../src/reference/index.js';
-import type { HostTensor } from '../../../src/tensors/index.js';
+import { type HostTensor, Random } from '../../../src/tensors/index.js';
 import { chosen } from '../../backend/chosen.js';
 import { fingerprintOf } from '../../guard/fingerprint-sample.js';
 import { EVERY_STEP, eventLog, recordingGuard, referencesFor, SmallModel, train } from './guarded-loop.js';
-import { inputGradients, meanActivation, pairNumbers, weightsOf } from './small-model-by-hand.js';
+import { heldOut } from './probed-loop.js';
+import { answersOf, inputGradients, meanActivation, pairNumbers, weightsOf } from './small-model-by-hand.js';
 
 beforeAll(() => openBackend(chosen));
 
@@ -253,6 +254,71 @@ describe('gradients on calibration samples', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+});
+
+describe('more samples than one evaluation takes', () => {
+  it('come to what all at once would: gradients, input gradients, activations, self-probe', async () => {
+    const { rows: own, labels } = heldOut(7, 80);
+    const [one] = references;
+    const stored = new Random('stored').normals(80 * 6);
+    references = [{ ...one, inputGradient: { shape: [80, 6], data: stored } }];
+    const sizes: number[] = [];
+    const seen =
+      (compute: (inputs: tf.Tensor) => tf.Tensor) =>
+      (inputs: tf.Tensor): tf.Tensor => {
+        sizes.push(inputs.shape[0]);
+        return compute(inputs);
+      };
+    const base = weightsOf(model);
+    const inputs = tf.tensor2d([...own.flat()], [80, 6]);
+    const { log, statistics, pairs } = await trained({
+      calibration: {
+        inputs,
+        labels,
+        predict: seen(model.predict),
+        activation: seen(model.activation),
+      },
+      config: {
+        ...EVERY_STEP,
+        gradient: { kind: 'calibration' },
+        functional: { samples: 80, every: 1 },
+        selfProbe: { samples: 80 },
+      },
+    });
+    expect(Math.max(...sizes)).toBe(isAsynchronous() ? 92 : 32);
+
+    const live = weightsOf(model);
+    const oneHot = tf.oneHot(tf.tensor1d(labels, 'int32'), 3);
+    const { grads, value } = tf.variableGrads(
+      () => tf.losses.softmaxCrossEntropy(oneHot, model.predict(inputs)) as tf.Scalar,
+      model.variables,
+    );
+    [model.hidden, model.bias].forEach((variable, t) => {
+      const gradient = [...grads[variable.name].dataSync()];
+      const norm = statistics.live[t * SIDE_WIDTH + SIDE.gradientNorm];
+      expectClose(norm, dot(gradient, gradient), statistics.tensors[t].name);
+    });
+    const expected = {
+      input_gradient: pairNumbers(
+        inputGradients(live, own, labels).flatMap((row) => row.map((part) => part / 80)),
+        [...stored].map((part) => part / 80),
+      ),
+      activation: pairNumbers(
+        meanActivation(live, [...own, ...rows(one.calibration!.images, 12)]),
+        meanActivation(weightsOf(model, base, one.tau), [...own, ...rows(one.calibration!.images, 12)]),
+      ),
+    };
+    for (const [family, numbers] of Object.entries(expected)) {
+      for (const name of ['cosine_similarity', 'l2_distance', 'dot_product'] as const) {
+        expectClose(pairs[0].metrics[`${family}_${name}`], numbers[name], `${family}_${name}`);
+      }
+    }
+    const probe = log.of('tick').at(-1)!.selfProbe!;
+    const { correct } = answersOf(live, own, labels);
+    expect(probe.samples).toBe(80);
+    expect(probe.accuracy).toBeCloseTo(correct.reduce((sum, hit) => sum + hit, 0) / 80, 6);
+    expectClose(probe.loss, value.dataSync()[0], 'loss');
   });
 });
 
