@@ -13,6 +13,7 @@ import { furtherJson, reportJson } from './steer/report-json.js';
 import { poolAims, poolLines } from './steer/report-lines.js';
 import type { SteerTable } from './steer/steer-table.js';
 import { makeSteerTable, type SteerPlan } from './steer/table.js';
+import type { Variant } from './steer/variant.js';
 
 /**
  * Does steering make models merge better? Pools of real tasks are trained plain and steered, every pair is really merged with its
@@ -20,13 +21,14 @@ import { makeSteerTable, type SteerPlan } from './steer/table.js';
  * `npm run bench:steer -- --data FOLDER`. Models and results are kept in the cache's folder, so that a run that was stopped goes on where
  * it was.
  */
-const USAGE = `npm run bench:steer -- --data FOLDER [--quick] [--json] [--seeds 0,1,2] [--part all] [--cache FOLDER] [--threads N]
+const USAGE = `npm run bench:steer -- --data FOLDER [--quick] [--json] [--seeds 0,1,2] [--part all] [--only IDS] [--cache FOLDER] [--threads N]
 
   --data     folder of task files (safetensors): omniglot-* train the base, the rest and their variants are the pool
   --quick    one seed, the recommended steering and its controls only, a shorter fine-tuning
   --json     the last line of the output is the result as JSON
   --seeds    of whole pools ${plan.SEEDS.join(',')} by default, of live models ${plan.LIVE_SEEDS.join(',')}; 0 with --quick
   --part     pools: all models of a pool steered; live: one model against fixed references; all by default, pools with --quick
+  --only     of the variants of test/bench/steer/plan.ts these alone, by id, and their controls
   --cache    where models and results are kept; .mergeguard by default
   --threads  worker threads; as many as there are cores by default`;
 
@@ -44,6 +46,8 @@ interface Options {
   readonly json: boolean;
   readonly seeds: readonly number[] | null;
   readonly part: Part;
+  /** ids of variants; null: all */
+  readonly only: readonly string[] | null;
   readonly cache: string;
   readonly threads: number;
 }
@@ -71,6 +75,7 @@ function readArguments(): Options | null {
         json: { type: 'boolean', default: false },
         seeds: { type: 'string' },
         part: { type: 'string' },
+        only: { type: 'string' },
         cache: { type: 'string', default: '.mergeguard' },
         threads: { type: 'string', default: String(availableParallelism()) },
       },
@@ -90,8 +95,20 @@ function readArguments(): Options | null {
     if (quick && seeds !== null && seeds.length > 1) {
       throw new Error(`--quick has one seed, --seeds names ${seeds.length}; leave one of the two out`);
     }
+    const only = values.only?.split(',').map((id) => id.trim()) ?? null;
+    const variants = { pools: plan.POOL_VARIANTS, live: plan.LIVE_VARIANTS };
+    const known = (part === 'all' ? Object.values(variants).flat() : variants[part]).map(({ id }) => id);
+    const unknown = only?.filter((id) => !known.includes(id)) ?? [];
+    if (unknown.length > 0) {
+      throw new Error(`--only ${unknown.join(',')}: there is ${[...new Set(known)].join(', ')}`);
+    }
+    if (quick && only !== null) {
+      throw new Error(
+        '--quick has the recommended steering only, --only names others; leave one of the two out',
+      );
+    }
     const [threads] = integers('--threads', values.threads, 1);
-    return { data, quick, json, seeds, part, cache, threads: threads! };
+    return { data, quick, json, seeds, part, only, cache, threads: threads! };
   } catch (error) {
     console.error(`${messageOf(error)}\n\n${USAGE}`);
     process.exitCode = BAD_USAGE;
@@ -114,7 +131,9 @@ function integers(option: string, text: string, least: number): number[] {
   return values;
 }
 
-function fullPlan(): SteerPlan {
+function fullPlan(only: readonly string[] | null): SteerPlan {
+  const chosen = (variants: readonly Variant[]) =>
+    variants.filter(({ id }) => only === null || only.includes(id));
   return {
     baseRecipes: plan.BASE_RECIPES,
     fineTuning: plan.FINE_TUNING,
@@ -122,12 +141,12 @@ function fullPlan(): SteerPlan {
     headline: plan.HEADLINE,
     stepBlocks: plan.STEP_BLOCKS,
     pools: {
-      variants: plan.POOL_VARIANTS,
+      variants: chosen(plan.POOL_VARIANTS),
       further: plan.FURTHER,
       learningRates: plan.CONTROL_LEARNING_RATES,
     },
     live: {
-      variants: plan.LIVE_VARIANTS,
+      variants: chosen(plan.LIVE_VARIANTS),
       lives: plan.LIVE_TASKS,
       references: plan.LIVE_REFERENCES,
     },
@@ -136,7 +155,7 @@ function fullPlan(): SteerPlan {
 
 function quickPlan(): SteerPlan {
   return {
-    ...fullPlan(),
+    ...fullPlan(null),
     baseRecipes: plan.QUICK_BASE_RECIPES,
     fineTuning: plan.QUICK_FINE_TUNING,
     samples: plan.QUICK_SAMPLES,
@@ -149,9 +168,9 @@ function quickPlan(): SteerPlan {
   };
 }
 
-async function run({ data, quick, json, seeds, part, cache, threads }: Options): Promise<void> {
+async function run({ data, quick, json, seeds, part, only, cache, threads }: Options): Promise<void> {
   const began = performance.now();
-  const whole = quick ? quickPlan() : fullPlan();
+  const whole = quick ? quickPlan() : fullPlan(only);
   const poolSeeds = part === 'live' ? [] : (seeds ?? (quick ? [0] : plan.SEEDS));
   const liveSeeds = part === 'pools' ? [] : (seeds ?? plan.LIVE_SEEDS);
   const names = await poolTaskNames({
