@@ -40,7 +40,7 @@ export const alignment: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1,
   measured:
-    'project, strength 1: raw accuracy after merging +0.2 (weight_avg), +0.4 (task_arithmetic 0.3), +0.1 (ties) points, single model -0.1, at 1.3 times the step cost (zoo, 4 live tasks, 2 seeds)',
+    'project, strength 1: raw accuracy after merging +0.2 (weight_avg), -0.1 (ties), +0.6 (tsv) points, single model -0.1, at 1.4 times the step cost (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
   parameters,
   start(options, { tensors, references, random }): GradientTerm {
     const { mode } = termOptions('alignment', parameters, options);

@@ -45,7 +45,7 @@ export const functional: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 0.01,
   measured:
-    'strength 1e-2: raw accuracy after merging -1.7 (weight_avg), -2.1 (task_arithmetic 0.3), +0.3 (ties) points, single model -0.6, at 1.2 times the step cost (zoo, 4 live tasks, 2 seeds)',
+    'strength 1e-2: raw accuracy after merging +0.1 (weight_avg), +0.1 (ties), +0.1 (tsv) points, single model +0.1, at 1.5 times the step cost (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
   parameters,
   start(options, context): LossTerm {
     const { samples, every, probability } = termOptions('functional', parameters, options);

@@ -31,7 +31,7 @@ export const gradientNorm: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 0.03,
   measured:
-    'with exact second derivatives, strength 0.03 on every step: raw accuracy after merging +0.9 (weight_avg), +1.9 (task_arithmetic 0.3), +1.3 (ties) points, single model -0.2 (zoo, 4 live tasks, 2 seeds)',
+    "strength 0.03 on every third step: raw accuracy after merging +0.7 (weight_avg), +0.9 (ties), +1.3 (tsv) points, single model +0.2, at 1.3 times the step cost; none of the live task's own loss is closed (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)",
   parameters,
   start(options, { tensors, random }): LossTerm {
     const { radius, every, probability } = termOptions('gradient_norm', parameters, options);

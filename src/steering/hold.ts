@@ -40,7 +40,7 @@ export const hold: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1,
   measured:
-    'strength 1 alone, by PyTorch twins of the models: raw accuracy of pairs after merging +0.2 (weight_avg), +1.4 (ties), +3.0 (tsv) points, single model -0.9 (zoo, 1 pool, 1 seed)',
+    'strength 1 alone: raw accuracy after merging -0.6 (weight_avg), +0.2 (ties), +0.3 (tsv) points, single model -0.5 (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
   parameters,
   start(options, { tensors }): GradientTerm {
     termOptions('hold', parameters, options);

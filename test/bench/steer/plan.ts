@@ -91,10 +91,17 @@ export const WITHOUT_REFERENCES: Variant = {
   recipe: STEERED,
 };
 
-/** Whole pools, beside plain training and its controls. */
+const SHARPNESS: Variant = {
+  id: 'sharpness',
+  title: 'sharpness, every 3rd step',
+  terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.05, every: 3 } }],
+};
+
+/** Whole pools, beside plain training and its controls: the terms that did best with live models, and what goes without references. */
 export const POOL_VARIANTS: readonly Variant[] = [
   DEFAULT,
   WITHOUT_REFERENCES,
+  SHARPNESS,
   {
     id: 'jitter',
     title: 'scale jitter in place alone',
@@ -159,11 +166,7 @@ export const LIVE_VARIANTS: readonly Variant[] = [
     title: 'scale_jitter, added every 3rd step',
     terms: [{ term: 'scale_jitter', strength: 1, parameters: { ...ADDED, low: 0.2, high: 0.7, every: 3 } }],
   },
-  {
-    id: 'sharpness',
-    title: 'sharpness, every 3rd step',
-    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.05, every: 3 } }],
-  },
+  SHARPNESS,
   {
     id: 'sharpness-up',
     title: 'sharpness in place, up the averaged gradient',
