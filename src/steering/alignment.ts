@@ -40,7 +40,7 @@ export const alignment: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1,
   measured:
-    'project, strength 1: raw accuracy after merging +0.2 (weight_avg), -0.1 (ties), +0.6 (tsv) points, single model -0.1, at 1.4 times the step cost (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
+    'project, strength 1: raw accuracy after merging +0.2 (weight_avg), -0.1 (ties), +0.6 (tsv) points, single model -0.1, at 1.4 times the step cost (zoo, 5 fixed references, 2 live tasks, 2 seeds)',
   parameters,
   start(options, { tensors, references, random }): GradientTerm {
     const { mode } = termOptions('alignment', parameters, options);

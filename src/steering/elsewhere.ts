@@ -20,6 +20,7 @@ export const ELSEWHERE = {
 interface ElsewhereOptions {
   readonly every: number;
   readonly probability: number;
+  readonly from: number;
   readonly form: 'added' | 'in_place';
   readonly chain: boolean;
 }
@@ -37,7 +38,7 @@ export interface Displaced {
  * @param displace evaluates at the place and restores the weights
  */
 export function lossElsewhere(
-  { form, chain, every, probability }: ElsewhereOptions,
+  { form, chain, ...schedule }: ElsewhereOptions,
   tensors: readonly SteeredTensor[],
   random: Random,
   displace: (evaluate: () => LossGradients) => Displaced,
@@ -49,7 +50,7 @@ export function lossElsewhere(
     kind: 'loss',
     form: isAdded ? 'added' : 'in place',
     usesPlain: false,
-    due: dueOn({ every, probability, form }, random),
+    due: dueOn({ ...schedule, form }, random),
     evaluate(evaluate, strength) {
       const { result, slopes } = displace(() => evaluate());
       const weight = isAdded ? strength : 1;

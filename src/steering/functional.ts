@@ -45,10 +45,10 @@ export const functional: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 0.01,
   measured:
-    'strength 1e-2: raw accuracy after merging +0.1 (weight_avg), +0.1 (ties), +0.1 (tsv) points, single model +0.1, at 1.5 times the step cost (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
+    'strength 1e-2: raw accuracy after merging +0.1 (weight_avg), +0.1 (ties), +0.1 (tsv) points, single model +0.1, at 1.5 times the step cost (zoo, 5 fixed references, 2 live tasks, 2 seeds)',
   parameters,
   start(options, context): LossTerm {
-    const { samples, every, probability } = termOptions('functional', parameters, options);
+    const { samples, ...schedule } = termOptions('functional', parameters, options);
     const activations = checkedActivations(context);
     const anchors = anchorsOf(context, activations, samples);
     const { random } = context;
@@ -61,7 +61,7 @@ export const functional: TermInfo = {
       kind: 'loss',
       form: 'added',
       usesPlain: false,
-      due: dueOn({ every, probability }, random),
+      due: dueOn(schedule, random),
       evaluate(evaluate, strength) {
         const anchor = anchors[random.integer(anchors.length)];
         return mapGradients(

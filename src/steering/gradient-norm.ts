@@ -31,15 +31,15 @@ export const gradientNorm: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 0.03,
   measured:
-    "strength 0.03 on every third step: raw accuracy after merging +0.7 (weight_avg), +0.9 (ties), +1.3 (tsv) points, single model +0.2, at 1.3 times the step cost; none of the live task's own loss is closed (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)",
+    "strength 0.03 on every third step: raw accuracy after merging +0.7 (weight_avg), +0.9 (ties), +1.3 (tsv) points, single model +0.2, at 1.3 times the step cost; none of the live task's own loss is closed (zoo, 5 fixed references, 2 live tasks, 2 seeds)",
   parameters,
   start(options, { tensors, random }): LossTerm {
-    const { radius, every, probability } = termOptions('gradient_norm', parameters, options);
+    const { radius, ...schedule } = termOptions('gradient_norm', parameters, options);
     return {
       kind: 'loss',
       form: 'added',
       usesPlain: true,
-      due: dueOn({ every, probability }, random),
+      due: dueOn(schedule, random),
       evaluate(evaluate, strength, given) {
         const plain = given as LossGradients;
         const { value, grads } = upTheGradient(tensors, plain.grads, { radius, adaptive: false }, () =>

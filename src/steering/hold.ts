@@ -40,7 +40,7 @@ export const hold: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1,
   measured:
-    'strength 1 alone: raw accuracy after merging -0.6 (weight_avg), +0.2 (ties), +0.3 (tsv) points, single model -0.5 (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
+    'strength 1 alone: raw accuracy after merging -0.6 (weight_avg), +0.2 (ties), +0.3 (tsv) points, single model -0.5 (zoo, 5 fixed references, 2 live tasks, 2 seeds)',
   parameters,
   start(options, { tensors }): GradientTerm {
     termOptions('hold', parameters, options);

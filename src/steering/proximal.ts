@@ -22,7 +22,7 @@ export const proximal: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 1e-3,
   measured:
-    'strength 1e-3: raw accuracy after merging 0.0 (weight_avg), 0.0 (ties), -0.1 (tsv) points, single model 0.0 (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md); ten times as much costs 1.6 points of weight_avg (4 live tasks, coefficient 1)',
+    'strength 1e-3: raw accuracy after merging 0.0 (weight_avg), 0.0 (ties), -0.1 (tsv) points, single model 0.0 (zoo, 5 fixed references, 2 live tasks, 2 seeds); ten times as much costs 1.6 points of weight_avg (4 live tasks, coefficient 1)',
   parameters,
   start(options, { tensors }): GradientTerm {
     termOptions('proximal', parameters, options);

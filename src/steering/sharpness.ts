@@ -59,7 +59,7 @@ export const sharpness: TermInfo = {
   gradientEvaluations: (options) => extraEvaluations(parameters.parse(options)),
   defaultStrength: 1,
   measured:
-    "added, radius .05, on every third step: raw accuracy after merging +0.9 (weight_avg), +1.1 (ties), +1.7 (tsv) points, single model +0.4, at 1.3 times the step cost; none of the live task's own loss is closed (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md); a radius of .5 breaks training",
+    "added, radius .05, strength 1 on every third step: raw accuracy after merging +0.9 (weight_avg), +1.1 (ties), +1.7 (tsv) points, single model +0.4, at 1.3 times the step cost; none of the live task's own loss is closed (zoo, 5 fixed references, 2 live tasks, 2 seeds); a radius of .5 breaks training",
   parameters,
   start(options, context): LossTerm {
     const settled = termOptions('sharpness', parameters, options);

@@ -29,7 +29,7 @@ export const subspace: TermInfo = {
   gradientEvaluations: () => 0,
   defaultStrength: 0.01,
   measured:
-    'avoid, the top-8 right subspaces of the references, strength 1e-2: raw accuracy after merging +0.1 (weight_avg), 0.0 (ties), 0.0 (tsv) points, single model -0.2 (zoo, one live model against fixed references, 2 tasks, 2 seeds, docs/steering-benchmark.md)',
+    'avoid, the top-8 right subspaces of the references, strength 1e-2: raw accuracy after merging +0.1 (weight_avg), 0.0 (ties), 0.0 (tsv) points, single model -0.2 (zoo, 5 fixed references, 2 live tasks, 2 seeds)',
   parameters,
   start(options, context): GradientTerm {
     const { mode } = termOptions('subspace', parameters, options);

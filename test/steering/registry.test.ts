@@ -31,6 +31,7 @@ describe('checkTerm', () => {
       high: 0.6,
       every: 1,
       probability: 1,
+      from: 0,
       form: 'in_place',
       chain: false,
     });

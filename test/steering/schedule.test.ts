@@ -26,6 +26,12 @@ describe('dueOn', () => {
     expect(Math.abs(share(schedule, strength) - wanted)).toBeLessThanOrEqual(slack);
   });
 
+  it('is never due before its first step', () => {
+    const due = dueOn({ every: 2, probability: 1, from: 4 }, new Random('due', 1));
+    const steps = Array.from({ length: 8 }, (_, step) => step);
+    expect(steps.filter((step) => due(step, 1))).toEqual([5, 7]);
+  });
+
   it('draws the same from the same seed', () => {
     const drawn = [1, 1, 2].map((seed) => {
       const due = dueOn({ every: 1, probability: 0.5 }, new Random(seed));

@@ -186,6 +186,26 @@ export const LIVE_VARIANTS: readonly Variant[] = [
   },
   { id: 'functional', title: 'functional', terms: [{ term: 'functional', strength: 0.01 }] },
   { id: 'hold', title: 'hold', terms: [HOLD] },
+  {
+    id: 'late',
+    title: 'recommended, on the second half of the steps only',
+    terms: RECOMMENDED.map((term) => ({
+      ...term,
+      parameters: { ...term.parameters, from: FINE_TUNING.steps / 2 },
+    })),
+    recipe: DEFAULT.recipe,
+  },
+  {
+    id: 'moving-average',
+    title: 'recommended, exponential moving average of the weights',
+    terms: RECOMMENDED,
+    recipe: { ...DEFAULT.recipe, averaging: { from: 0.5, decay: 0.99 } },
+  },
+  {
+    id: 'sharpness-adaptive',
+    title: 'sharpness with an adaptive radius (ASAM), every 3rd step',
+    terms: [{ term: 'sharpness', strength: 1, parameters: { radius: 0.5, adaptive: true, every: 3 } }],
+  },
 ];
 
 /** Live tasks, one after the other: the first and the third of the pool. */
