@@ -14,7 +14,6 @@ export class CalibrationGradientPart implements FunctionalPart {
   readonly count = 1;
   readonly #calibration: Calibration;
   readonly #inputs: tf.Tensor;
-  readonly #chunks: readonly Chunk[];
   readonly #variables: readonly tf.Variable[];
   readonly #nonTrainable: readonly tf.Variable[];
   readonly #gradients: GradientAverage;
@@ -27,7 +26,6 @@ export class CalibrationGradientPart implements FunctionalPart {
     this.#calibration = calibration;
     this.#gradients = gradients;
     this.#inputs = tf.keep(calibration.first(Math.min(options.samples, calibration.samples)));
-    this.#chunks = evaluationChunks(this.#inputs.shape[0]);
     this.#variables = options.variables;
     this.#nonTrainable = options.nonTrainable;
   }
@@ -52,7 +50,7 @@ export class CalibrationGradientPart implements FunctionalPart {
 
   /** By variable name. */
   #evaluate(): tf.NamedTensorMap {
-    const [first, ...others] = this.#chunks;
+    const [first, ...others] = evaluationChunks(this.#inputs.shape[0]);
     let sum = this.#share(first);
     for (const chunk of others) {
       const before = sum;

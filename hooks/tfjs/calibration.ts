@@ -98,6 +98,16 @@ export class Calibration {
   }
 }
 
+/** [2, n] of scores [n, classes] and their class numbers: 1 where the guess is right, and cross-entropies. */
+export function answersOf(
+  scores: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  output: CalibrationFunctions['output'],
+): tf.Tensor2D {
+  const right = tf.cast(tf.equal(tf.argMax(scores, 1), labels), 'float32');
+  return tf.stack([right, crossEntropies(scores, labels, output)]) as tf.Tensor2D;
+}
+
 /** [n] of scores [n, classes] and their class numbers */
 export function crossEntropies(
   scores: tf.Tensor2D,

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SelfProbe } from '../../src/metrics/index.js';
 import { atScale, type SteeredTensor } from '../../src/steering/index.js';
-import type { Calibration } from './calibration.js';
+import { answersOf, type Calibration } from './calibration.js';
 import { type Chunk, evaluationChunks } from './sample-chunks.js';
 
 /** Numbers that a self-probe leaves on the device: accuracy and loss of the live model, then at base + s tau. */
@@ -51,11 +51,11 @@ export class SelfProber {
     return tf.mean(tf.concat(answers, 1), 1);
   }
 
-  /** [2, size]: 1 where the guess is right, and cross-entropies. */
+  /** [2, size], see answersOf. */
   #ask({ from, size }: Chunk): tf.Tensor2D {
+    const { output } = this.#calibration;
     const scores = this.#calibration.scores(tf.slice(this.#inputs, from, size));
-    const right = tf.equal(tf.argMax(scores, 1), this.#calibration.labels(size, from));
-    return tf.stack([tf.cast(right, 'float32'), this.#calibration.losses(scores, from)]) as tf.Tensor2D;
+    return answersOf(scores, this.#calibration.labels(size, from), output);
   }
 
   dispose(): void {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type CalibrationFunctions, crossEntropies } from '../calibration.js';
+import { answersOf, type CalibrationFunctions } from '../calibration.js';
 import { type Chunk, sampleChunks } from '../sample-chunks.js';
 
 /** How a model did on samples, each by itself. */
@@ -36,8 +36,7 @@ export class TaskSamples {
   ask(chunk: Chunk, predict: (inputs: tf.Tensor) => tf.Tensor): tf.Tensor2D {
     const scores = predict(this.inputs(chunk)) as tf.Tensor2D;
     const labels = tf.slice(this.#labels, chunk.from, chunk.size) as tf.Tensor1D;
-    const right = tf.cast(tf.equal(tf.argMax(scores, 1), labels), 'float32');
-    return tf.stack([right, crossEntropies(scores, labels, this.#output)]) as tf.Tensor2D;
+    return answersOf(scores, labels, this.#output);
   }
 
   /** Room for a model's answers, which `take` fills. */
