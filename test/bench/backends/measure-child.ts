@@ -44,8 +44,8 @@ export type Answer =
   | { readonly measured: Measured };
 
 const WARM_UP = 3;
-/** A block is long beside the wait at its end, and there are many of them. */
-const BLOCK_MS = 1000;
+/** Long beside the wait at its end, and short beside the seconds for which a shared machine is slower than before. */
+const BLOCK_MS = 400;
 /** Fewer plain steps than this would pass for training of the guard's own: see GuardedSteps. */
 const SHORTEST_BLOCK = 6;
 const LONGEST_BLOCK = 200;
