@@ -23,6 +23,7 @@ import { openInstruments } from './instruments.js';
 import { isLayersModel, isWatched, type Layout, type LiveWeights, layoutOf, valuesOf } from './layout.js';
 import { checkReferences, heldByAll, loadReferences, subspaceLimits } from './live-references.js';
 import { checkAdaptedMatrices, checkLora } from './lora-checks.js';
+import { unmetTerms } from './steering/index.js';
 import { Tap } from './tap.js';
 
 export interface AttachOptions {
@@ -165,6 +166,7 @@ async function start(optimizer: tf.Optimizer, options: AttachOptions): Promise<A
         ],
       })),
       coverage: coverageOf(layout),
+      unmet: unmetTerms(instruments.steering),
       ...instruments.stream,
     };
     guard = options.guard ? await options.guard(setup, given) : createGuard(setup, config, fingerprint);

@@ -89,6 +89,15 @@ export class Budget {
     return cost !== null && this.#shares[activity] > 0 && this.#balance[activity] >= cost;
   }
 
+  /** Steps as they are now that pay for one run; null before both are measured, infinite where nothing is to be spent. */
+  stepsPerRun(activity: Activity): number | null {
+    const cost = this.#cost[activity];
+    if (cost === null || this.#stepMs === null) {
+      return null;
+    }
+    return cost / (this.#overhead * this.#shares[activity] * this.#stepMs);
+  }
+
   /** @param threadMs what it took of the training's thread */
   spend(activity: Activity, threadMs: number): void {
     const ms = Math.max(threadMs, this.#least[activity]);

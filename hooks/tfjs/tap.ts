@@ -27,6 +27,10 @@ export interface TapParts {
   readonly config: GuardConfig;
 }
 
+/** Where no tick has come by this step, and one comes more rarely than this many steps, that is said. */
+const RARE_SAID_AT = 100;
+const RARE = 500;
+
 /**
  * Sits where the optimiser is handed its gradients. Wraps `computeGradients` (the loss function is at hand
  * there) and `applyGradients` (every gradient passes it, from `minimize`, `fit` and loops of one's own) of one
@@ -191,6 +195,26 @@ export class Tap {
       this.#ticker.tick(this.#step);
     }
     this.#slow.step(this.#step);
+    if (this.#step === RARE_SAID_AT) {
+      this.#sayIfRare();
+    }
+  }
+
+  /** A run of a small model may be over before its steps have paid for a tick. */
+  #sayIfRare(): void {
+    const { tap, overhead } = this.#parts.config;
+    const budget = this.#budget;
+    const steps = budget.stepsPerRun('tick') ?? 0;
+    if (tap.every !== 'auto' || this.#ticker.lastTick > 0 || steps <= RARE || !Number.isFinite(steps)) {
+      return;
+    }
+    const [tickMs, stepMs] = [budget.cost('tick')!, budget.stepMs!].map((ms) => Number(ms.toPrecision(2)));
+    this.#alert({
+      level: 'info',
+      title: 'Ticks will be rare',
+      text: `a tick takes ${tickMs} ms, a step ${stepMs} ms: overhead ${overhead} pays for one in about ${Number(steps.toPrecision(2))} steps; raise overhead, or set tap.every to a number of steps, for more`,
+      evidence: { tickMs, stepMs, stepsPerTick: Math.round(steps) },
+    });
   }
 
   #isProbeDue(): boolean {

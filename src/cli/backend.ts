@@ -60,7 +60,9 @@ function installOptions(yargs: Argv) {
     })
     .check(({ libtensorflow, 'from-wheel': wheel, cuda }) => {
       if ((libtensorflow === undefined) === (wheel === undefined)) {
-        return 'Give either --libtensorflow or --from-wheel.';
+        return wheel === undefined
+          ? 'Give --libtensorflow FOLDER or --from-wheel FILE: where libtensorflow is.'
+          : '--libtensorflow and --from-wheel exclude each other: leave one of the two out.';
       }
       if ([libtensorflow, wheel, cuda].includes('')) {
         return 'A path must not be empty.';

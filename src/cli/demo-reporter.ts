@@ -4,7 +4,7 @@ import { barOn } from './bar.js';
 import type { Terminal } from './screen.js';
 import { pad, plain } from './text.js';
 import { jsonLine, probeLine } from './watch-lines.js';
-import { alertTitle, steerLine } from './watch-view.js';
+import { alertLine, alertTitle, steerLine } from './watch-view.js';
 
 const PHASE_WIDTH = 24;
 
@@ -36,8 +36,8 @@ export class DemoReporter {
     if (event.event === 'progress') {
       this.#progress(event);
     } else if (event.event === 'alert') {
-      // The explanations are on the page and in the JSON: a dozen of them would hide what happens here.
-      this.#line(alertTitle(event));
+      // The explanations of scores are on the page and in the JSON: a dozen of them would hide what happens here.
+      this.#line(event.rule === 'internal' ? alertLine(event) : alertTitle(event));
     } else if (event.event === 'steer') {
       this.#line(steerLine(event));
     } else if (event.event === 'probe') {

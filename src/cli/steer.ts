@@ -86,9 +86,12 @@ async function steer({ run, terms: given = [], server, lifetime, reason }: Steer
   const terms = given.map(parseTerm);
   const step = await sendOrder(produceUrl(server), { run, terms, lifetimeSteps: lifetime, reason });
   const what = terms.length === 0 ? 'no terms' : terms.map(described).join(', ');
-  print([plain(`${run} is steered from step ${step}, for ${lifetime} steps: ${what}`)]);
+  print([
+    plain(`${run} is steered from now on, for ${lifetime} steps (its last tick: step ${step}): ${what}`),
+  ]);
 }
 
-function described({ term, strength }: OrderedTerm): string {
-  return `${term} x ${strength}`;
+function described({ term, strength, parameters = {} }: OrderedTerm): string {
+  const given = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
+  return `${term} x ${strength}${given.length > 0 ? ` (${given.join(', ')})` : ''}`;
 }

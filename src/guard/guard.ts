@@ -30,7 +30,10 @@ import { VERSION } from './version.js';
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
   const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(setup, config, fingerprint);
   const probes = new RunProbes({ methods, references: setup.references.map(({ name }) => name) });
-  const steering = new RunSteering(config, setup.references.length);
+  const steering = new RunSteering(config, {
+    references: setup.references.length,
+    unmet: setup.unmet ?? {},
+  });
   const guard = new LocalGuard({ run: setup.run, fingerprint, methods, probes }, config, steering);
   guard.publish({
     event: 'hello',
@@ -150,6 +153,10 @@ class LocalGuard implements Guard {
 
   close(status: EndEvent['status'], summary: Record<string, unknown> = {}, reason?: string): Promise<void> {
     this.#closing ??= this.#drained.then(() => {
+      const steer = this.#steering.closing(this.now());
+      if (steer !== null) {
+        this.#stream.emit(steer);
+      }
       const end: EndEvent = { event: 'end', ...this.now(), status, summary };
       this.#stream.emit(reason === undefined ? end : { ...end, reason });
     });

@@ -20,6 +20,8 @@ export interface RunSetup {
   readonly coverage: HelloEvent['coverage'];
   /** parts of the statistics that this run never has, and why; defaults to none */
   readonly unmeasured?: PairStatistics['absent'];
+  /** steering terms that this run can not have, and why, a sentence each; defaults to none */
+  readonly unmet?: Readonly<Record<string, string>>;
   /** kind of the live gradients; defaults to `ema` */
   readonly gradientKind?: GradientRecipe['kind'];
 }

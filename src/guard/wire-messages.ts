@@ -11,7 +11,7 @@ import { alertSchema, endSchema, helloSchema, PROTOCOL, probeSchema, progressSch
 const { run, backend, backendDescription, references, coverage } = helloSchema.shape;
 const protocol = z.literal(PROTOCOL, {
   error: ({ input }) =>
-    `this server speaks protocol ${PROTOCOL}, the other side ${JSON.stringify(input)}; install the same version of mergeguard on both sides`,
+    `this server speaks protocol ${PROTOCOL}, the other side ${JSON.stringify(input) ?? 'names none'}; install the same version of mergeguard on both sides`,
 });
 
 export const openSchema = z.strictObject({
@@ -24,6 +24,7 @@ export const openSchema = z.strictObject({
     references,
     coverage,
     unmeasured: z.partialRecord(z.enum(PARTS), z.string()).optional(),
+    unmet: z.record(z.string(), z.string()).optional(),
     gradientKind: z.enum(['ema', 'calibration']).optional(),
   }),
   /** guard options by path, as in guard.yaml; what is absent is set by the server */
@@ -94,8 +95,13 @@ export function parseFirstMessage(bytes: Uint8Array, isBinary: boolean): OpenMes
   }
   const value = parseJson(new TextDecoder().decode(bytes));
   const { type } = (value ?? {}) as { type?: unknown };
-  if (type !== 'steer') {
+  if (type === 'open') {
     return check(openSchema, value, 'the message "open"');
+  }
+  if (type !== 'steer') {
+    throw new MergeguardError(
+      `the type of the first message is ${shortened(JSON.stringify(type) ?? 'missing')}, but must be "open" (a training run) or "steer" (an order by hand)`,
+    );
   }
   if (bytes.length > LARGEST_ORDER) {
     throw new MergeguardError(

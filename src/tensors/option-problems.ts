@@ -22,8 +22,10 @@ export function optionProblems(issues: readonly z.core.$ZodIssue[], schema: Sche
     } else if (issue.code === 'custom') {
       problems.push({ path: issue.path, text: `${dotted(issue.path)} ${issue.message}` });
     } else {
-      const wanted = expected(optionAt(schema, issue.path));
-      const text = `${dotted(issue.path)} is ${shown(issue.input)}, but must be ${wanted}`;
+      const option = optionAt(schema, issue.path);
+      const within = Object.keys(option?.properties ?? {});
+      const hint = within.length > 0 ? `; its options: ${within.join(', ')}` : '';
+      const text = `${dotted(issue.path)} is ${shown(issue.input)}, but must be ${expected(option)}${hint}`;
       problems.push({ path: issue.path, text });
     }
   }

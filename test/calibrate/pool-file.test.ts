@@ -65,7 +65,7 @@ selfProbe: yes please
   - line 2: base is "" (string), but must be a non-empty text
   - line 3: modles is unknown; did you mean models?
   - line 4: methods is [] (list), but must be a list, each entry a non-empty text or a section with options (leave it out for the defaults)
-  - line 5: models[1] is 5 (number), but must be a section with options (leave it out for the defaults)
+  - line 5: models[1] is 5 (number), but must be a section with options (leave it out for the defaults); its options: name, path, task
   - line 6: models[0].tsk is unknown; did you mean models[0].task?
   - line 8: groups.sizes[0] is 2 (number), but must be an integer of at least 3 and at most 32
   - line 8: groups.each is 0 (number), but must be an integer of at least 1 and at most 1000

@@ -175,6 +175,23 @@ describe('the controller of a run', () => {
     );
   });
 
+  it('says at the end what it was waiting for where it has never steered', async () => {
+    const guard = guardOf(enabled);
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    await settled(guard, [10, 20]);
+    await guard.close('done');
+    const events = await all;
+    expect(events.at(-1)!.event).toBe('end');
+    expect(of(events, 'steer')).toEqual([
+      expect.objectContaining({
+        terms: [],
+        source: 'controller',
+        reason:
+          'the controller has not steered: it begins after 6 measurements over 100 steps, and had 2 by the self-probe over 10; give it a longer run, or more ticks and probes (overhead, tap.every)',
+      }),
+    ]);
+  });
+
   it('is refused terms that this run can not have, or that cost too much', () => {
     const create = (controller: object, references = setup.references) =>
       createGuard(
@@ -189,6 +206,23 @@ describe('the controller of a run', () => {
     expect(() => create({ terms: ['sharpness'], costBudget: 0.001 })).toThrow(
       /^steering.controller: sharpness costs 0\.016 of a step even on every 64th, above the 0\.0010/,
     );
+  });
+});
+
+describe('what a hook can not follow', () => {
+  const unmet = { functional: 'functional needs activations, which this run has not' };
+  const create = (config: GuardConfigInput) => createGuard({ ...setup, unmet }, resolveConfig(config), null);
+
+  it('is refused as an order, the others are not', () => {
+    const guard = create({});
+    const order = (term: string) => guard.steer!({ terms: [{ term, strength: 0.1 }] });
+    expect(() => order('functional')).toThrow(new MergeguardError(unmet.functional));
+    expect(order('hold').terms).toHaveLength(1);
+  });
+
+  it('is refused to the controller', () => {
+    const controller = { enabled: true, terms: ['functional'], costBudget: 1 };
+    expect(() => create({ steering: { controller } })).toThrow(new MergeguardError(unmet.functional));
   });
 });
 
@@ -219,12 +253,13 @@ describe('an order given by hand', () => {
     expect(steers.map(({ step, source, terms }) => [step, source, terms.map(({ term }) => term)])).toEqual([
       [0, 'config', ['proximal']],
       [10, 'manual', ['scale_jitter']],
-      [50, 'config', ['proximal']],
+      // the hook may have begun as late as the tick of step 20
+      [60, 'config', ['proximal']],
     ]);
     expect(steers[2]).toMatchObject({
       lifetimeSteps: null,
       reason:
-        'the order given by hand at step 10 has ended after 35 steps; the strengths of the configuration are back',
+        'the order given by hand after step 10 has ended, its 35 steps are over; the strengths of the configuration are back',
     });
   });
 
@@ -244,7 +279,7 @@ describe('an order given by hand', () => {
       [110, 'controller', 0.25],
       [120, 'controller', 0.5],
       [120, 'manual', 0],
-      [220, 'controller', 0],
+      [230, 'controller', 0],
     ]);
   });
 
@@ -341,7 +376,7 @@ describe('merge probes as rounds', () => {
       }
       await settled(guard, decades(10, 400));
       await guard.close('done');
-      return of(await all, 'steer').length > 0;
+      return of(await all, 'steer').some(({ terms }) => terms.length > 0);
     };
     expect(await raises(['scale_jitter'], true)).toBe(false);
     expect(await raises(['scale_jitter'], false)).toBe(true);

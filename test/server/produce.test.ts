@@ -121,7 +121,7 @@ describe('/v1/produce', () => {
   const { setup } = openMessage('r');
   it.each([
     ['binary bytes', new Uint8Array([1, 2]), 'the first message must be the JSON text of type "open"'],
-    ['an event', progress('r', 1), 'the message "open" is wrong'],
+    ['an event', progress('r', 1), 'the type of the first message is missing, but must be "open"'],
     [
       'the protocol before',
       { ...openMessage('r'), protocol: 1 },

@@ -1,6 +1,7 @@
 import {
   type SteeringContext,
   TERM_NEEDS,
+  TERMS,
   type TermInfo,
   type TermNeed,
   WORKS_WITHOUT,
@@ -13,6 +14,18 @@ export function unmetNeeds(info: TermInfo, context: SteeringContext): string | n
     return null;
   }
   return `${info.name} needs ${missing.map((need) => TERM_NEEDS[need]).join(' and ')}, which this run has not; ${WORKS_WITHOUT}`;
+}
+
+/** By name: the terms that this run can not have, and why. */
+export function unmetTerms(context: SteeringContext): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const info of TERMS) {
+    const unmet = unmetNeeds(info, context);
+    if (unmet !== null) {
+      found[info.name] = unmet;
+    }
+  }
+  return found;
 }
 
 function isMet(need: TermNeed, { references, activations }: SteeringContext): boolean {

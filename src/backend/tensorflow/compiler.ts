@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ const run = promisify(execFile);
 
 export interface Compiler {
   readonly command: string;
+  /** what comes first on its command line, as in CXX="ccache g++" */
+  readonly first: readonly string[];
   /** the first line of what `--version` says */
   readonly version: string;
 }
@@ -23,17 +26,19 @@ export interface Compiler {
 export async function findCompiler(): Promise<Compiler> {
   const asked = process.env.CXX;
   const candidates = asked ? [asked] : ['g++', 'clang++', 'c++'];
-  for (const command of candidates) {
+  for (const candidate of candidates) {
+    // As a makefile takes it: with arguments, or a wrapper before the compiler. A path may have spaces.
+    const [command, ...first] = existsSync(candidate) ? [candidate] : candidate.trim().split(/\s+/);
     try {
-      const { stdout } = await run(command, ['--version']);
-      return { command, version: stdout.split('\n')[0].trim() };
+      const { stdout } = await run(command, [...first, '--version']);
+      return { command, first, version: stdout.split('\n')[0].trim() };
     } catch {
       // the next one, then
     }
   }
   throw new MergeguardError(
     `no C++ compiler: ${candidates.join(', ')} ${candidates.length === 1 ? 'does' : 'do'} not run` +
-      `${asked ? ' (that is what CXX names)' : ''}; install one (Debian, Ubuntu: \`apt-get install g++\`; Fedora: \`dnf install gcc-c++\`)`,
+      `${asked ? ' (that is what CXX names: correct it, or unset it for g++, clang++ or c++)' : ''}; install one (Debian, Ubuntu: \`apt-get install g++\`; Fedora: \`dnf install gcc-c++\`)`,
   );
 }
 
@@ -45,7 +50,7 @@ export async function findCompiler(): Promise<Compiler> {
  * @throws MergeguardError with the compiler's first errors
  */
 export async function build(
-  { command, version }: Compiler,
+  { command, first, version }: Compiler,
   sources: string,
   library: Library,
   searchPath: string,
@@ -58,6 +63,7 @@ export async function build(
   const functions = `${out}.functions.cc`;
   await writeFile(functions, FUNCTIONS_SOURCE);
   const parameters = [
+    ...first,
     ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
     ...['-I', library.headers, '-I', nodeApi],
     // tfjs-node makes operations by a call that also defines functions.
@@ -84,5 +90,8 @@ export async function build(
     );
   } finally {
     await rm(functions, { force: true });
+  }
+  if (!existsSync(out)) {
+    throw new MergeguardError(`${command} (${version}) has built nothing, and says nothing of an error`);
   }
 }

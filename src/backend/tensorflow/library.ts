@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MergeguardError, messageOf } from '../../tensors/errors.js';
 import { readSharedLibrary, type SharedLibrary } from './elf.js';
@@ -39,6 +40,13 @@ const CUDA_FUNCTION = 'cublasCreate_v2';
  */
 export async function findLibrary(path: string): Promise<Library> {
   const root = resolve(path);
+  const found = await stat(root).catch(() => null);
+  if (!found?.isDirectory()) {
+    throw new MergeguardError(
+      `${root} ${found === null ? 'is not there' : 'is a file'}; give the folder of an unpacked libtensorflow, or the folder \`tensorflow\` in a ` +
+        "Python installation's site-packages",
+    );
+  }
   const folders = [join(root, 'lib'), root];
   const folder = folders.find((each) => first(each, WITH_API) !== undefined);
   if (folder === undefined) {

@@ -4,6 +4,14 @@ import { MergeguardError } from '../../tensors/errors.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { SteerEvent } from '../events.js';
 
+/** What terms find in a run. */
+export interface RunNeeds {
+  /** how many there are */
+  readonly references: number;
+  /** by name: terms that the hook can not follow, and why, a sentence each */
+  readonly unmet: Readonly<Record<string, string>>;
+}
+
 interface Controlled {
   readonly info: TermInfo;
   /** without the strength */
@@ -17,11 +25,11 @@ export class ControlledTerms {
   readonly #terms: readonly Controlled[];
 
   /** @throws MergeguardError for a term that this run can not have, or that costs too much however rarely it acts */
-  constructor(config: GuardConfig, references: number) {
+  constructor(config: GuardConfig, needs: RunNeeds) {
     const { terms, costBudget } = config.steering.controller;
     const asked = [...new Set(terms)].map((name) => {
       const info = termNamed(name);
-      checkReferences(info, references);
+      checkNeeds(info, needs);
       const { strength: _, ...parameters } = optionsOf(config, name);
       return { info, parameters, isCostly: costOf(info, parameters) > 0 };
     });
@@ -54,10 +62,13 @@ export class ControlledTerms {
   }
 }
 
-/** @throws MergeguardError where the term needs references and there are none */
-export function checkReferences(info: TermInfo, references: number): void {
+/** @throws MergeguardError where the run can not have the term */
+export function checkNeeds(info: TermInfo, { references, unmet }: RunNeeds): void {
   if (references === 0 && info.needs.includes('references')) {
     throw new MergeguardError(`${info.name} needs references, and this run has none; ${WORKS_WITHOUT}`);
+  }
+  if (Object.hasOwn(unmet, info.name)) {
+    throw new MergeguardError(unmet[info.name]!);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Moment } from '../alerts.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
 import { MANUAL_LIFETIME, type ManualOrder } from '../types.js';
-import { ControlledTerms, checkReferences } from './controlled-terms.js';
+import { ControlledTerms, checkNeeds, type RunNeeds } from './controlled-terms.js';
 import { RunMeasurements } from './measurements.js';
 
 /**
@@ -21,7 +21,7 @@ const TICKS_OF_LIFE = 12;
  */
 export class RunSteering {
   readonly #config: GuardConfig;
-  readonly #references: number;
+  readonly #needs: RunNeeds;
   readonly #controller: SteeringController | null = null;
   readonly #controlled: ControlledTerms | null = null;
   readonly #measurements = new RunMeasurements();
@@ -30,15 +30,17 @@ export class RunSteering {
   #decision: Decision = { level: 0, stretch: 1, reason: '' };
   #current: SteerEvent | null = null;
   #isManual = false;
+  /** step of the first tick after a manual order: the hook has begun to follow it by then; null before */
+  #followedFrom: number | null = null;
 
   /** @throws MergeguardError where the controller can not have its terms in this run */
-  constructor(config: GuardConfig, references: number) {
+  constructor(config: GuardConfig, needs: RunNeeds) {
     this.#config = config;
-    this.#references = references;
+    this.#needs = needs;
     const { every, minimumEvery } = config.tap;
     this.#gap = every === 'auto' ? minimumEvery : every;
     if (config.steering.controller.enabled) {
-      this.#controlled = new ControlledTerms(config, references);
+      this.#controlled = new ControlledTerms(config, needs);
       this.#controller = new SteeringController(config.steering.controller, this.#controlled.stretchable);
     }
   }
@@ -51,7 +53,7 @@ export class RunSteering {
       : this.#order(at, terms, 'fixed strengths from the configuration', 'config');
   }
 
-  /** @throws MergeguardError naming every term and parameter that is unknown, and every strength out of range */
+  /** @throws MergeguardError naming every term and parameter that is unknown, every strength out of range, and every need that is not met */
   manual(
     { terms, lifetimeSteps = MANUAL_LIFETIME, reason = 'by hand' }: ManualOrder,
     at: Moment,
@@ -61,7 +63,7 @@ export class RunSteering {
       try {
         checkParameters(term, parameters);
         const { info, options } = checkTerm(term, { ...parameters, strength });
-        checkReferences(info, this.#references);
+        checkNeeds(info, this.#needs);
         const { strength: given, ...rest } = options;
         return given > 0 ? [{ term, strength: given, parameters: rest }] : [];
       } catch (error) {
@@ -82,6 +84,7 @@ export class RunSteering {
       );
     }
     this.#isManual = true;
+    this.#followedFrom = null;
     return this.#order(at, checked, reason, 'manual', { lifetimeSteps });
   }
 
@@ -100,15 +103,28 @@ export class RunSteering {
     return this.#renewal(tick);
   }
 
+  /**
+   * The guard knows the run's step from ticks alone, so that an order may be up to a tick younger than it says. It ends in the hook when its
+   * steps are over; here with the first tick by which they are for certain.
+   */
   #isOver(step: number): boolean {
-    const { step: began, lifetimeSteps } = this.#current!;
-    return step - began >= lifetimeSteps!;
+    this.#followedFrom ??= step;
+    return step - this.#followedFrom >= this.#current!.lifetimeSteps!;
+  }
+
+  /** What is said at the end of a run whose controller has never come to decide anything; null: nothing. */
+  closing(at: Moment): SteerEvent | null {
+    const waitedFor = this.#controller?.waitedFor ?? null;
+    if (waitedFor === null || this.#isManual) {
+      return null;
+    }
+    return this.#order(at, this.#fixed(), `the controller has not steered: ${waitedFor}`, 'controller');
   }
 
   /** The manual order has ended. */
   #giveBack(at: TickEvent): SteerEvent {
     const { step, lifetimeSteps } = this.#current!;
-    const ended = `the order given by hand at step ${step} has ended after ${lifetimeSteps} steps`;
+    const ended = `the order given by hand after step ${step} has ended, its ${lifetimeSteps} steps are over`;
     this.#isManual = false;
     if (this.#controller !== null) {
       this.#controller.restart(at.step);

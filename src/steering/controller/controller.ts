@@ -4,7 +4,7 @@ import type { ControllerOptions } from './options.js';
 import { median } from './robust.js';
 import { latest, type Measured, spanOf } from './series.js';
 import { clamp, TargetLevel } from './target-level.js';
-import { type Measurements, type Source, Truth } from './truth.js';
+import { type Measurements, SOURCES, type Source, Truth } from './truth.js';
 import { accuracies, between, points } from './words.js';
 
 /** Measurements of each side of a comparison, and the steps that they span: steering takes its time to work. */
@@ -96,6 +96,22 @@ export class SteeringController {
 
   get phase(): Phase {
     return this.#phase;
+  }
+
+  /** What it was still waiting for where it has never raised a strength; null where it has. */
+  get waitedFor(): string | null {
+    if (this.#phase !== 'plain' || this.#tries > 0) {
+      return null;
+    }
+    const judge = this.#truth.judge(this.#plainFrom, ENOUGH);
+    const { target } = this.#options;
+    if (judge !== null && target !== null && target - this.#reading(judge).last <= NEAR) {
+      return 'it was at its target without';
+    }
+    const there = SOURCES.map((source) => ({ source, measured: this.#truth.of(source, this.#plainFrom) }))
+      .filter(({ measured }) => measured.length > 0)
+      .map(({ source, measured }) => `${measured.length} by the ${source} over ${spanOf(measured)}`);
+    return `it begins after ${ENOUGH} measurements over ${ENOUGH_STEPS} steps, and had ${there.join(', ') || 'none'}; give it a longer run, or more ticks and probes (overhead, tap.every)`;
   }
 
   /** Begins again with a plain phase: somebody else has steered meanwhile. Tries that were made stay made. */

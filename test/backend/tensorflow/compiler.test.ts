@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { build, findCompiler } from '../../../src/backend/tensorflow/compiler.js';
 import { readSharedLibrary } from '../../../src/backend/tensorflow/elf.js';
 import { findLibrary } from '../../../src/backend/tensorflow/library.js';
+import { MergeguardError } from '../../../src/tensors/index.js';
 import { writeOfficial, writeText } from './library-files.js';
 
 /** As much of TensorFlow's C API as mergeguard's own part of the binding calls. */
@@ -35,4 +36,14 @@ it('tells the loader the folder of the libraries, of whatever name', async () =>
   const out = join(folder, 'tfjs_binding.node');
   await build(await findCompiler(), join(folder, 'sources'), library, library.folder, out);
   expect((await readSharedLibrary(out, [])).searchPaths).toEqual([join(at, 'lib')]);
+});
+
+it('says where a compiler has built nothing', async () => {
+  const at = join(folder, 'library');
+  writeOfficial(at);
+  const out = join(folder, 'tfjs_binding.node');
+  const nothing = { command: 'true', first: [], version: '1' };
+  await expect(build(nothing, folder, await findLibrary(at), at, out)).rejects.toThrow(
+    new MergeguardError('true (1) has built nothing, and says nothing of an error'),
+  );
 });

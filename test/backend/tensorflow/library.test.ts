@@ -102,6 +102,8 @@ describe('findLibrary', () => {
 
   it('says where it looked in a folder that has none', async () => {
     expect(await refusal(findLibrary(folder))).toContain(`${folder} holds no libtensorflow: looked for`);
+    const absent = join(folder, 'absent');
+    expect(await refusal(findLibrary(absent))).toContain(`${absent} is not there; give the folder`);
   });
 });
 
@@ -156,13 +158,21 @@ describe('findCuda', () => {
 describe('findCompiler', () => {
   it('takes the one that CXX names', async () => {
     vi.stubEnv('CXX', process.execPath);
-    expect(await findCompiler()).toEqual({ command: process.execPath, version: process.version });
+    expect(await findCompiler()).toEqual({ command: process.execPath, first: [], version: process.version });
+  });
+
+  it('takes a wrapper or arguments with it', async () => {
+    vi.stubEnv('CXX', `${process.execPath} --no-warnings`);
+    const { command, first } = await findCompiler();
+    expect([command, first]).toEqual([process.execPath, ['--no-warnings']]);
   });
 
   it('says what does not run, and how to get one', async () => {
     vi.stubEnv('CXX', 'no-such-compiler');
     const message = await refusal(findCompiler());
-    expect(message).toContain('no-such-compiler does not run (that is what CXX names)');
+    expect(message).toContain(
+      'no-such-compiler does not run (that is what CXX names: correct it, or unset it for g++, clang++ or c++)',
+    );
     expect(message).toContain('apt-get install g++');
     vi.stubEnv('CXX', '');
     vi.stubEnv('PATH', folder);

@@ -250,6 +250,26 @@ describe('device memory and reads', () => {
 });
 
 describe('what the guard is told of the run', () => {
+  it.each([
+    ['rare ticks are announced, with what to do', { overhead: 1e-6 }, ['Ticks will be rare']],
+    ['ticks at a fixed pace are not', { overhead: 1e-6, tap: { every: 500 } }, []],
+    ['nor those that were switched off', { overhead: 0 }, []],
+  ])('%s', async (_, config, titles) => {
+    const optimizer = tf.train.sgd(0.01);
+    const guard = await attach(optimizer, { ...options(), config });
+    const log = eventLog(guard);
+    await train(model, optimizer, 101);
+    expect(log.titles).toEqual(titles);
+    for (const alert of log.of('alert')) {
+      expect(alert).toMatchObject({ level: 'info', step: 100 });
+      expect(alert.text).toMatch(
+        /^a tick takes [\d.]+ ms, a step [\d.]+ ms: overhead 0.000001 pays for one in about \d+/,
+      );
+    }
+    await guard.detach();
+    optimizer.dispose();
+  });
+
   it('the recipe of the gradient', async () => {
     const recording = recordingGuard();
     const config = { ...EVERY_STEP, gradient: { batch: 32, clipped: true, accumulated: 4 } };

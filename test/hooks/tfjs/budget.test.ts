@@ -196,6 +196,20 @@ describe('the overhead budget', () => {
     expect(budget.stepMs).toBeCloseTo(100, 0);
   });
 
+  it('tells how many steps pay for a run', () => {
+    const budget = new Budget(0.02, ['tick']);
+    expect(budget.stepsPerRun('tick')).toBeNull();
+    budget.expect('tick', 10);
+    budget.step(5);
+    // 2 % of 5 ms is a hundredth of 10 ms
+    expect(budget.stepsPerRun('tick')).toBeCloseTo(100, 10);
+    expect(budget.stepsPerRun('fold')).toBeNull();
+    const none = new Budget(0, ['tick']);
+    none.expect('tick', 10);
+    none.step(5);
+    expect(none.stepsPerRun('tick')).toBe(Number.POSITIVE_INFINITY);
+  });
+
   it('nothing is afforded before its cost is known, nor what is not active', () => {
     const budget = new Budget(0.5, ['fold']);
     budget.step(1000);
