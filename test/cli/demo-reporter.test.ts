@@ -24,7 +24,7 @@ const alert: AlertEvent = {
   rule: 'conflict',
   state: 'raised',
   level: 'warning',
-  title: 'merging with mnist by weight_avg is predicted at 81.2 % (alert below 85 %)',
+  title: 'merging with mnist by weight_avg is predicted at 81.2 % raw (alert below 85 %)',
   text: 'Cosine of the live loss gradient with the gradient stored with the reference.',
   evidence: {},
 };
@@ -74,7 +74,7 @@ describe('DemoReporter', () => {
     reporter.show(alert);
     const warning = [
       '  warning  step 0  merging with mnist by weight_avg is',
-      '          predicted at 81.2 % (alert below 85 %)',
+      '          predicted at 81.2 % raw (alert below 85 %)',
     ];
     expect(now()).toEqual([pretrained, ...warning, training]);
     reporter.close();

@@ -201,7 +201,7 @@ describe('scores', () => {
     expect(events[2]).toMatchObject({
       step: 10,
       reference: 'greek',
-      title: 'merging with greek by ties is predicted at 84.6 % (alert below 85.5 %)',
+      title: 'merging with greek by ties is predicted at 84.6 % raw (alert below 85.5 %)',
     });
   });
 

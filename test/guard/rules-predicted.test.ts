@@ -75,7 +75,7 @@ describe('accuracy', () => {
       rule: 'accuracy',
       state: 'raised',
       level: 'warning',
-      title: 'merging with mnist by ties is predicted at 81.2 % (alert below 85 %)',
+      title: 'merging with mnist by ties is predicted at 81.2 % raw (alert below 85 %)',
       text: "Predicted normalised accuracy (the mean of both tasks) times the live model's own accuracy, which is 90.0 %. The live metrics lie outside the domain of the fingerprint: take it as a hint.",
       reference: 'mnist',
       method: 'ties',
@@ -87,7 +87,7 @@ describe('accuracy', () => {
         clearAbove: 0.87,
       },
     });
-    expect(cleared?.title).toBe('merging with mnist by ties is predicted at 88.0 % again (cleared at 87 %)');
+    expect(cleared?.title).toBe('merging with mnist by ties is predicted at 88.0 % raw again (cleared at 87 %)');
   });
 });
 

@@ -35,7 +35,7 @@ export const accuracy = defineRule({
             continue;
           }
           const { quantity, value } = predicted;
-          const subject = `merging with ${pair.reference} by ${score.method} is predicted at ${percent(value)}`;
+          const subject = `merging with ${pair.reference} by ${score.method} is predicted at ${percent(value)} ${quantity}`;
           readings.push({
             reference: pair.reference,
             method: score.method,
