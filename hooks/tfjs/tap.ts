@@ -212,7 +212,7 @@ export class Tap {
     this.#alert({
       level: 'info',
       title: 'Ticks will be rare',
-      text: `a tick takes ${tickMs} ms, a step ${stepMs} ms: overhead ${overhead} pays for one in about ${Number(steps.toPrecision(2))} steps; raise overhead, or set tap.every to a number of steps, for more`,
+      text: `a tick takes ${tickMs} ms, a step ${stepMs} ms: the ticks' share of overhead ${overhead} pays for one in about ${Number(steps.toPrecision(2))} steps; raise overhead, or set tap.every to a number of steps, for more`,
       evidence: { tickMs, stepMs, stepsPerTick: Math.round(steps) },
     });
   }

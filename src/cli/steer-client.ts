@@ -12,7 +12,7 @@ export type Order = Omit<SteerMessage, 'type' | 'protocol'>;
 /**
  * Sends one order to a guard server and waits for its answer.
  * @param url of its /v1/produce
- * @returns step of the run at which it is in force
+ * @returns step of the last event of the run that its guard had seen
  * @throws MergeguardError when nobody answers, and with what the server says against the order
  */
 export function sendOrder(url: URL, order: Order): Promise<number> {

@@ -44,7 +44,7 @@ export const steerCommand: Command<SteerArguments> = {
           requiresArg: true,
           default: MANUAL_LIFETIME,
           describe:
-            'Steps until the controller, or the configured strengths, are back; fades over the last third',
+            'Steps that it lives, fading over the last third; a tick or two later the controller, or the configured strengths, are back',
         },
         off: { type: 'boolean', default: false, describe: 'No terms at all' },
         reason: {
@@ -86,9 +86,7 @@ async function steer({ run, terms: given = [], server, lifetime, reason }: Steer
   const terms = given.map(parseTerm);
   const step = await sendOrder(produceUrl(server), { run, terms, lifetimeSteps: lifetime, reason });
   const what = terms.length === 0 ? 'no terms' : terms.map(described).join(', ');
-  print([
-    plain(`${run} is steered from now on, for ${lifetime} steps (its last tick: step ${step}): ${what}`),
-  ]);
+  print([plain(`${run} is steered from now on, for ${lifetime} steps (step ${step} or later): ${what}`)]);
 }
 
 function described({ term, strength, parameters = {} }: OrderedTerm): string {

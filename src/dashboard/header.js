@@ -7,7 +7,7 @@ import { clock, count, percent } from './format.js';
  */
 
 /** The guard's protocol that this page was written for. */
-const PROTOCOL = 3;
+const PROTOCOL = 4;
 
 /** @param {Run | undefined} run @param {Link} link */
 export function stateOf(run, link) {

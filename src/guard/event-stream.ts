@@ -25,7 +25,9 @@ export class Memory {
       this.#last.set(event.event, event);
       return;
     }
-    const key = JSON.stringify([event.rule, event.reference, event.method]);
+    // What a hook has to say of its work is never cleared: one sentence does not stand for another.
+    const said = event.rule === 'internal' && event.level !== 'error' ? event.title : null;
+    const key = JSON.stringify([event.rule, event.reference, event.method, said]);
     if (event.state === 'raised') {
       this.#raised.set(key, event);
     } else {

@@ -9,9 +9,9 @@ import { z } from 'zod';
 /**
  * Raised when an older hook, server or page would misread what is said, observations on the wire included. 2: spectra, bottom
  * subspaces and functional metrics, with the age of what is not of the present step. 3: pairs that take turns in observations, the
- * backend's description in the setup.
+ * backend's description in the setup. 4: what a run can not follow of steering, in the setup.
  */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 const nullable = z.number().nullable();
 const common = { run: z.string(), time: z.string(), step: z.number().int().nonnegative() };

@@ -153,7 +153,7 @@ class LocalGuard implements Guard {
 
   close(status: EndEvent['status'], summary: Record<string, unknown> = {}, reason?: string): Promise<void> {
     this.#closing ??= this.#drained.then(() => {
-      const steer = this.#steering.closing(this.now());
+      const steer = status === 'done' ? this.#steering.closing(this.now()) : null;
       if (steer !== null) {
         this.#stream.emit(steer);
       }

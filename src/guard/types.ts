@@ -38,7 +38,7 @@ export interface ManualOrder {
     /** what is left out has its default */
     readonly parameters?: Record<string, unknown>;
   }[];
-  /** steps until what the order replaced is back, from 1; defaults to 500 */
+  /** steps that the order lives, from 1; what it replaced is back a tick or two later. Defaults to 500 */
   readonly lifetimeSteps?: number;
   /** defaults to "by hand" */
   readonly reason?: string;

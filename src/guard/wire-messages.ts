@@ -14,6 +14,13 @@ const protocol = z.literal(PROTOCOL, {
     `this server speaks protocol ${PROTOCOL}, the other side ${JSON.stringify(input) ?? 'names none'}; install the same version of mergeguard on both sides`,
 });
 
+/** Of a term, and parameters of one: more than there are. */
+const MOST_TERMS = 32;
+const MOST_PARAMETERS = 32;
+const LONGEST_NAME = 100;
+/** Characters of one problem that are told back: names and values in it are the sender's. */
+const LONGEST_PROBLEM = 500;
+
 export const openSchema = z.strictObject({
   type: z.literal('open'),
   protocol,
@@ -24,7 +31,7 @@ export const openSchema = z.strictObject({
     references,
     coverage,
     unmeasured: z.partialRecord(z.enum(PARTS), z.string()).optional(),
-    unmet: z.record(z.string(), z.string()).optional(),
+    unmet: z.record(z.string().max(LONGEST_NAME), z.string().max(LONGEST_PROBLEM)).optional(),
     gradientKind: z.enum(['ema', 'calibration']).optional(),
   }),
   /** guard options by path, as in guard.yaml; what is absent is set by the server */
@@ -33,12 +40,6 @@ export const openSchema = z.strictObject({
 
 /** Bytes of a `steer` message: a hundred times what an order with every term and parameter has. */
 const LARGEST_ORDER = 2 ** 16;
-/** Of a term, and parameters of one: more than there are. */
-const MOST_TERMS = 32;
-const MOST_PARAMETERS = 32;
-const LONGEST_NAME = 100;
-/** Characters of one problem that are told back: names and values in it are the sender's. */
-const LONGEST_PROBLEM = 500;
 
 /** An order given by hand. What it says of terms is checked by the run's guard, where terms are known. */
 export const steerMessageSchema = z.strictObject({
@@ -62,7 +63,7 @@ export const steerMessageSchema = z.strictObject({
   reason: z.string().min(1).max(500).optional(),
 });
 
-/** The answer to `steer`: the order is in the run's stream, at this step. */
+/** The answer to `steer`: the order is in the run's stream; the step is that of the run's last event. */
 export const steeredSchema = z.object({
   type: z.literal('steered'),
   run: z.string(),

@@ -78,7 +78,7 @@ function checkedActivations({ references, activations }: SteeringContext) {
   needReferences('functional', references);
   const missing = [
     ...(activations === null ? [TERM_NEEDS.activations] : []),
-    ...(references.every(({ inputs }) => inputs === null) ? [TERM_NEEDS['reference samples']] : []),
+    ...(references.every(({ hasInputs }) => !hasInputs) ? [TERM_NEEDS['reference samples']] : []),
   ];
   if (activations === null || missing.length > 0) {
     throw new MergeguardError(`functional needs ${missing.join(' and ')}; ${WORKS_WITHOUT}`);

@@ -35,7 +35,9 @@ export interface SteeringReference {
   tau(tensor: SteeredTensor): tf.Tensor | null;
   /** the gradient of a tensor at the reference's own weights, called inside tf.tidy; null where it has none */
   gradient(tensor: SteeredTensor): tf.Tensor | null;
-  /** [n, ...] its calibration inputs as the live model takes them; the hook's, not to be disposed; null: it has none */
+  /** it has calibration inputs that the live model takes */
+  readonly hasInputs: boolean;
+  /** [n, ...] these inputs, on the device from the first time that they are asked for; the hook's, not to be disposed; null: it has none */
   readonly inputs: tf.Tensor | null;
 }
 

@@ -23,8 +23,8 @@ export function optionProblems(issues: readonly z.core.$ZodIssue[], schema: Sche
       problems.push({ path: issue.path, text: `${dotted(issue.path)} ${issue.message}` });
     } else {
       const option = optionAt(schema, issue.path);
-      const within = Object.keys(option?.properties ?? {});
-      const hint = within.length > 0 ? `; its options: ${within.join(', ')}` : '';
+      const children = Object.keys(option?.properties ?? {});
+      const hint = children.length > 0 ? `; its options: ${children.join(', ')}` : '';
       const text = `${dotted(issue.path)} is ${shown(issue.input)}, but must be ${expected(option)}${hint}`;
       problems.push({ path: issue.path, text });
     }

@@ -78,12 +78,12 @@ describe('mergeguard steer, on a real server', () => {
     await guard.close('done');
     expect(given).toEqual({
       code: 0,
-      out: 'r is steered from now on, for 200 steps (its last tick: step 0): merge_simulation x 0.5 (every 2), proximal x 0.001\n',
+      out: 'r is steered from now on, for 200 steps (step 0 or later): merge_simulation x 0.5 (every 2), proximal x 0.001\n',
       err: '',
     });
     expect(off).toMatchObject({
       code: 0,
-      out: 'r is steered from now on, for 500 steps (its last tick: step 0): no terms\n',
+      out: 'r is steered from now on, for 500 steps (step 0 or later): no terms\n',
     });
     expect(unknown).toEqual({
       code: 1,

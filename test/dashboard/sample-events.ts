@@ -201,7 +201,7 @@ export function sampleEvents(options: { run?: string; ticks?: number; end?: bool
       time: timeAt(0),
       step: 0,
       version: '0.1.0',
-      protocol: 3,
+      protocol: 4,
       backend: 'wasm',
       backendDescription: '@tensorflow/tfjs-backend-wasm 4.22.0',
       references: REFERENCES.map((name, r) => ({

@@ -17,7 +17,7 @@ describe('a run', () => {
       run: 'run-1',
       step: 0,
       version: packageJson.version,
-      protocol: 3,
+      protocol: 4,
       backend: 'cpu',
       references: setup.references,
       methods: [],
@@ -31,7 +31,7 @@ describe('a run', () => {
   it('is not read by who speaks another protocol, which the error says', async () => {
     const [hello] = await run([]);
     const { error } = eventSchema.safeParse({ ...hello, protocol: 1 });
-    expect(error?.issues[0]?.message).toContain('the guard speaks protocol 1, here it is 3;');
+    expect(error?.issues[0]?.message).toContain('the guard speaks protocol 1, here it is 4;');
   });
 
   it('has a name for every event', () => {

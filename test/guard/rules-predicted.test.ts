@@ -87,7 +87,9 @@ describe('accuracy', () => {
         clearAbove: 0.87,
       },
     });
-    expect(cleared?.title).toBe('merging with mnist by ties is predicted at 88.0 % raw again (cleared at 87 %)');
+    expect(cleared?.title).toBe(
+      'merging with mnist by ties is predicted at 88.0 % raw again (cleared at 87 %)',
+    );
   });
 });
 

@@ -187,9 +187,49 @@ describe('the controller of a run', () => {
         terms: [],
         source: 'controller',
         reason:
-          'the controller has not steered: it begins after 6 measurements over 100 steps, and had 2 by the self-probe over 10; give it a longer run, or more ticks and probes (overhead, tap.every)',
+          'the controller has not steered: it waits for 6 measurements, of which there were 0 by merge probe, 2 by self-probe, 0 by prediction',
       }),
     ]);
+  });
+
+  it.each([
+    [
+      'too few steps',
+      enabled,
+      decades(10, 60),
+      'it waits for measurements over 100 steps, and those of the self-probe were over 50',
+    ],
+    [
+      'a target that is reached',
+      { steering: { controller: { ...controller, target: 0.7 } } },
+      decades(10, 200),
+      'without it the self-probe was 80.0 %, the target being 70.0 % already',
+    ],
+  ])('says so of %s', async (_, options, steps, why) => {
+    const guard = guardOf(options);
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    await settled(guard, steps);
+    await guard.close('done');
+    expect(of(await all, 'steer').map(({ reason }) => reason)).toEqual([
+      `the controller has not steered: ${why}`,
+    ]);
+  });
+
+  it('says nothing of it where the run has failed, or an order by hand is in force', async () => {
+    const ends = [(guard: Guard) => guard.close('failed'), (guard: Guard) => guard.close('done')];
+    const reasons = await Promise.all(
+      ends.map(async (end, i) => {
+        const guard = guardOf(enabled);
+        const all = firstValueFrom(guard.events.pipe(toArray()));
+        if (i === 1) {
+          guard.steer!({ terms: [], reason: 'by hand' });
+        }
+        await settled(guard, [10]);
+        await end(guard);
+        return of(await all, 'steer').map(({ reason }) => reason);
+      }),
+    );
+    expect(reasons).toEqual([[], ['by hand']]);
   });
 
   it('is refused terms that this run can not have, or that cost too much', () => {
@@ -261,6 +301,23 @@ describe('an order given by hand', () => {
       reason:
         'the order given by hand after step 10 has ended, its 35 steps are over; the strengths of the configuration are back',
     });
+  });
+
+  it('lives as long again where another follows', async () => {
+    const guard = guardOf({ steering: { proximal: { strength: 0.01 } } });
+    const all = firstValueFrom(guard.events.pipe(toArray()));
+    guard.steer!({ ...half, lifetimeSteps: 30 });
+    await settled(guard, [10, 20]);
+    guard.steer!({ ...half, lifetimeSteps: 30 });
+    await settled(guard, decades(30, 80));
+    await guard.close('done');
+    const steers = of(await all, 'steer').map(({ step, source }) => [step, source]);
+    expect(steers).toEqual([
+      [0, 'config'],
+      [0, 'manual'],
+      [20, 'manual'],
+      [60, 'config'],
+    ]);
   });
 
   it('overrides the controller, which goes on with a plain phase', async () => {

@@ -17,7 +17,7 @@ const hello: GuardEvent = {
   event: 'hello',
   ...moment,
   version: '0.0.0',
-  protocol: 3,
+  protocol: 4,
   backend: 'cpu',
   references: [],
   methods: [],
@@ -182,6 +182,17 @@ describe('EventStream', () => {
     expect(late().sort()).toEqual(['greek 2', 'mnist 3']);
     stream.emit(hello);
     expect(late()).toEqual([]);
+  });
+
+  it('tells late subscribers of all that a hook has had to say', () => {
+    const stream = new EventStream();
+    const said = { ...alert('internal', 'raised', 'mnist'), reference: undefined, level: 'warning' };
+    for (const title of ['A steering term can not be followed', 'Ticks will be rare']) {
+      stream.emit({ ...said, title } as GuardEvent);
+    }
+    const told: string[] = [];
+    stream.events.subscribe((event) => event.event === 'alert' && told.push(event.title));
+    expect(told).toEqual(['A steering term can not be followed', 'Ticks will be rare']);
   });
 
   it('tells late subscribers of the alerts that are still raised', () => {

@@ -27,7 +27,7 @@ afterEach(() => server.close());
 
 const openMessage = (run: string, config = {}) => ({
   type: 'open',
-  protocol: 3,
+  protocol: 4,
   setup: setupOf(run),
   config,
 });
@@ -125,9 +125,9 @@ describe('/v1/produce', () => {
     [
       'the protocol before',
       { ...openMessage('r'), protocol: 1 },
-      'this server speaks protocol 3, the other side 1',
+      'this server speaks protocol 4, the other side 1',
     ],
-    ['no setup', { type: 'open', protocol: 3, config: {} }, 'setup: '],
+    ['no setup', { type: 'open', protocol: 4, config: {} }, 'setup: '],
     ['an empty name', { ...openMessage('r'), setup: { ...setup, run: '' } }, 'setup.run: '],
   ])('refuses to open with %s', async (_, message, reason) => {
     const producer = await Client.open(server.url, '/v1/produce');

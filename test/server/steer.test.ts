@@ -11,7 +11,7 @@ beforeEach(async () => {
   server = await startServer({
     port: 0,
     openRun: (setup) => {
-      const guard = guardOf(setup.run);
+      const guard = createGuard(setup, resolveConfig({ fingerprint: null }), null);
       guards.set(setup.run, guard);
       return guard;
     },
@@ -21,7 +21,7 @@ afterEach(() => server.close());
 
 const order = (run: string, rest = {}) => ({
   type: 'steer',
-  protocol: 3,
+  protocol: 4,
   run,
   terms: [{ term: 'merge_simulation', strength: 0.5, parameters: { low: 0.2 } }],
   ...rest,
@@ -39,9 +39,10 @@ async function answers(...messages: unknown[]): Promise<unknown[]> {
   return given;
 }
 
-async function producing(run: string): Promise<Client> {
+/** @param unmet terms that the run can not have, and why */
+async function producing(run: string, unmet: Record<string, string> = {}): Promise<Client> {
   const producer = await Client.open(server.url, '/v1/produce');
-  producer.send({ type: 'open', protocol: 3, setup: setupOf(run), config: {} });
+  producer.send({ type: 'open', protocol: 4, setup: { ...setupOf(run), unmet }, config: {} });
   await producer.next();
   return producer;
 }
@@ -84,13 +85,22 @@ describe('an order at /v1/produce', () => {
     await guard.close('done');
   });
 
+  it('is refused terms that the hook of the run can not follow', async () => {
+    await producing('r', { functional: 'functional needs activations, which this run has not' });
+    const [refused] = await answers(order('r', { terms: [{ term: 'functional', strength: 0.1 }] }));
+    expect(refused).toEqual({
+      type: 'error',
+      message: 'functional needs activations, which this run has not',
+    });
+  });
+
   it('is taken where no run of another process is', async () => {
     await server.close();
     server = await startServer({ port: 0 });
     const guard = guardOf('here');
     server.attach('here', guard.events, guard);
     expect(await answers(order('here'))).toEqual([{ type: 'steered', run: 'here', step: 0 }]);
-    const [refused] = await answers({ type: 'open', protocol: 3, setup: setupOf('r'), config: {} });
+    const [refused] = await answers({ type: 'open', protocol: 4, setup: setupOf('r'), config: {} });
     expect(refused).toMatchObject({
       type: 'error',
       message: expect.stringContaining('takes no runs of other processes'),
@@ -115,7 +125,7 @@ describe('an order at /v1/produce', () => {
       order('r', { terms: [{ term: 'scale_jitter', strength: 99 }] }),
       'scale_jitter.strength is 99 (number), but must be a number of at least 0 and at most 10',
     ],
-    ['another protocol', order('r', { protocol: 1 }), 'this server speaks protocol 3, the other side 1'],
+    ['another protocol', order('r', { protocol: 1 }), 'this server speaks protocol 4, the other side 1'],
     [
       'more terms than there are',
       order('r', { terms: Array.from({ length: 33 }, (_, i) => ({ term: `t${i}`, strength: 1 })) }),

@@ -9,7 +9,7 @@ const at = (run: string, step: number) => ({ run, time: TIME, step });
 
 export function hello(run: string, config: Record<string, unknown> = {}): GuardEvent {
   const coverage = { matched: 2, total: 3, parameters: 0.9, excluded: [] };
-  const names = { version: '0.0.0', protocol: 3, backend: 'cpu', references: [], methods: [] } as const;
+  const names = { version: '0.0.0', protocol: 4, backend: 'cpu', references: [], methods: [] } as const;
   return {
     event: 'hello',
     ...at(run, 0),

@@ -72,6 +72,7 @@ export function referenceOf(
     rightSubspaces: parts.subspaces ?? new Map(),
     tau: of(parts.taus),
     gradient: of(parts.gradients),
+    hasInputs: parts.inputs !== undefined,
     inputs: parts.inputs ?? null,
   };
 }

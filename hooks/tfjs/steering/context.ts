@@ -76,10 +76,14 @@ class LiveReference implements SteeringReference {
     return isThere && !isFactor ? this.#statistics.referenceGradient(this.#index, name) : null;
   }
 
+  get hasInputs(): boolean {
+    return this.#calibration !== null && sampleProblem(this.#reference, this.#calibration.inputs) === null;
+  }
+
   /** Copied to the device for the first that asks. */
   get inputs(): tf.Tensor | null {
     const calibration = this.#calibration;
-    if (calibration === null || sampleProblem(this.#reference, calibration.inputs) !== null) {
+    if (calibration === null || !this.hasInputs) {
       return null;
     }
     this.#inputs ??= tf.keep(

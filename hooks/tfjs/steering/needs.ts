@@ -36,7 +36,7 @@ function isMet(need: TermNeed, { references, activations }: SteeringContext): bo
     case 'references':
       return references.length > 0;
     case 'reference samples':
-      return references.some(({ inputs }) => inputs !== null);
+      return references.some(({ hasInputs }) => hasInputs);
     case 'activations':
       return activations !== null;
   }

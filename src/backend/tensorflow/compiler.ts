@@ -12,8 +12,8 @@ const run = promisify(execFile);
 
 export interface Compiler {
   readonly command: string;
-  /** what comes first on its command line, as in CXX="ccache g++" */
-  readonly first: readonly string[];
+  /** arguments that come first, as in CXX="ccache g++" */
+  readonly leading: readonly string[];
   /** the first line of what `--version` says */
   readonly version: string;
 }
@@ -28,10 +28,10 @@ export async function findCompiler(): Promise<Compiler> {
   const candidates = asked ? [asked] : ['g++', 'clang++', 'c++'];
   for (const candidate of candidates) {
     // As a makefile takes it: with arguments, or a wrapper before the compiler. A path may have spaces.
-    const [command, ...first] = existsSync(candidate) ? [candidate] : candidate.trim().split(/\s+/);
+    const [command, ...leading] = existsSync(candidate) ? [candidate] : candidate.trim().split(/\s+/);
     try {
-      const { stdout } = await run(command, [...first, '--version']);
-      return { command, first, version: stdout.split('\n')[0].trim() };
+      const { stdout } = await run(command, [...leading, '--version']);
+      return { command, leading, version: stdout.split('\n')[0].trim() };
     } catch {
       // the next one, then
     }
@@ -50,7 +50,7 @@ export async function findCompiler(): Promise<Compiler> {
  * @throws MergeguardError with the compiler's first errors
  */
 export async function build(
-  { command, first, version }: Compiler,
+  { command, leading, version }: Compiler,
   sources: string,
   library: Library,
   searchPath: string,
@@ -63,7 +63,7 @@ export async function build(
   const functions = `${out}.functions.cc`;
   await writeFile(functions, FUNCTIONS_SOURCE);
   const parameters = [
-    ...first,
+    ...leading,
     ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
     ...['-I', library.headers, '-I', nodeApi],
     // tfjs-node makes operations by a call that also defines functions.
@@ -84,7 +84,7 @@ export async function build(
     const errors = lines.filter((line) => /error|undefined|cannot find/i.test(line)).slice(0, 5);
     throw new MergeguardError(
       [
-        `${command} (${version}) could not build the binding against ${library.folder}:`,
+        `${[command, ...leading].join(' ')} (${version}) could not build the binding against ${library.folder}:`,
         ...(errors.length > 0 ? errors : lines.slice(0, 5)).map((line) => `  ${line}`),
       ].join('\n'),
     );
@@ -92,6 +92,8 @@ export async function build(
     await rm(functions, { force: true });
   }
   if (!existsSync(out)) {
-    throw new MergeguardError(`${command} (${version}) has built nothing, and says nothing of an error`);
+    throw new MergeguardError(
+      `${[command, ...leading].join(' ')} (${version}) has built nothing, and says nothing of an error`,
+    );
   }
 }

@@ -59,7 +59,7 @@ async function register(): Promise<string> {
     return `of ${from}`;
   } catch (error) {
     throw new Error(
-      `libtensorflow ${installed.version} of ${installed.from} does not load: ${messageOf(error)}`,
+      `libtensorflow ${installed.version} of ${installed.from} does not load (if it has moved, install it again from there): ${messageOf(error)}`,
     );
   }
 }

@@ -4,8 +4,8 @@ import { MergeguardError } from '../../tensors/errors.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { SteerEvent } from '../events.js';
 
-/** What terms find in a run. */
-export interface RunNeeds {
+/** What a run has for terms, and lacks. */
+export interface RunLimits {
   /** how many there are */
   readonly references: number;
   /** by name: terms that the hook can not follow, and why, a sentence each */
@@ -25,11 +25,11 @@ export class ControlledTerms {
   readonly #terms: readonly Controlled[];
 
   /** @throws MergeguardError for a term that this run can not have, or that costs too much however rarely it acts */
-  constructor(config: GuardConfig, needs: RunNeeds) {
+  constructor(config: GuardConfig, limits: RunLimits) {
     const { terms, costBudget } = config.steering.controller;
     const asked = [...new Set(terms)].map((name) => {
       const info = termNamed(name);
-      checkNeeds(info, needs);
+      checkNeeds(info, limits);
       const { strength: _, ...parameters } = optionsOf(config, name);
       return { info, parameters, isCostly: costOf(info, parameters) > 0 };
     });
@@ -63,7 +63,7 @@ export class ControlledTerms {
 }
 
 /** @throws MergeguardError where the run can not have the term */
-export function checkNeeds(info: TermInfo, { references, unmet }: RunNeeds): void {
+export function checkNeeds(info: TermInfo, { references, unmet }: RunLimits): void {
   if (references === 0 && info.needs.includes('references')) {
     throw new MergeguardError(`${info.name} needs references, and this run has none; ${WORKS_WITHOUT}`);
   }

@@ -6,7 +6,7 @@ import type { Moment } from '../alerts.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
 import { MANUAL_LIFETIME, type ManualOrder } from '../types.js';
-import { ControlledTerms, checkNeeds, type RunNeeds } from './controlled-terms.js';
+import { ControlledTerms, checkNeeds, type RunLimits } from './controlled-terms.js';
 import { RunMeasurements } from './measurements.js';
 
 /**
@@ -17,11 +17,11 @@ const TICKS_OF_LIFE = 12;
 
 /**
  * Everything that steers one run: fixed strengths, the controller, orders given by hand. Says what is in force as `steer` events, each
- * one whole. A manual order replaces all else until its lifetime ends.
+ * one whole. A manual order replaces all else until a tick after its lifetime.
  */
 export class RunSteering {
   readonly #config: GuardConfig;
-  readonly #needs: RunNeeds;
+  readonly #limits: RunLimits;
   readonly #controller: SteeringController | null = null;
   readonly #controlled: ControlledTerms | null = null;
   readonly #measurements = new RunMeasurements();
@@ -30,17 +30,17 @@ export class RunSteering {
   #decision: Decision = { level: 0, stretch: 1, reason: '' };
   #current: SteerEvent | null = null;
   #isManual = false;
-  /** step of the first tick after a manual order: the hook has begun to follow it by then; null before */
+  /** step of the first tick after a manual order, about when the hook has begun to follow it; null before */
   #followedFrom: number | null = null;
 
   /** @throws MergeguardError where the controller can not have its terms in this run */
-  constructor(config: GuardConfig, needs: RunNeeds) {
+  constructor(config: GuardConfig, limits: RunLimits) {
     this.#config = config;
-    this.#needs = needs;
+    this.#limits = limits;
     const { every, minimumEvery } = config.tap;
     this.#gap = every === 'auto' ? minimumEvery : every;
     if (config.steering.controller.enabled) {
-      this.#controlled = new ControlledTerms(config, needs);
+      this.#controlled = new ControlledTerms(config, limits);
       this.#controller = new SteeringController(config.steering.controller, this.#controlled.stretchable);
     }
   }
@@ -63,7 +63,7 @@ export class RunSteering {
       try {
         checkParameters(term, parameters);
         const { info, options } = checkTerm(term, { ...parameters, strength });
-        checkNeeds(info, this.#needs);
+        checkNeeds(info, this.#limits);
         const { strength: given, ...rest } = options;
         return given > 0 ? [{ term, strength: given, parameters: rest }] : [];
       } catch (error) {
@@ -104,21 +104,31 @@ export class RunSteering {
   }
 
   /**
-   * The guard knows the run's step from ticks alone, so that an order may be up to a tick younger than it says. It ends in the hook when its
-   * steps are over; here with the first tick by which they are for certain.
+   * The guard learns the run's step from its events, so that an order may be up to a tick younger than it says. In the hook it ends when its
+   * steps are over; here with a later tick, and what it replaced is back then.
    */
   #isOver(step: number): boolean {
     this.#followedFrom ??= step;
     return step - this.#followedFrom >= this.#current!.lifetimeSteps!;
   }
 
-  /** What is said at the end of a run whose controller has never come to decide anything; null: nothing. */
-  closing(at: Moment): SteerEvent | null {
-    const waitedFor = this.#controller?.waitedFor ?? null;
-    if (waitedFor === null || this.#isManual) {
+  /** What is said at the end of a run that its controller has never steered, beside what was in force; null: nothing. */
+  closing({ run, time, step }: Moment): SteerEvent | null {
+    const heldBackBy = this.#controller?.heldBackBy ?? null;
+    if (heldBackBy === null || this.#isManual) {
       return null;
     }
-    return this.#order(at, this.#fixed(), `the controller has not steered: ${waitedFor}`, 'controller');
+    const reason = `the controller has not steered: ${heldBackBy}`;
+    return {
+      event: 'steer',
+      run,
+      time,
+      step,
+      terms: this.#fixed(),
+      lifetimeSteps: null,
+      reason,
+      source: 'controller',
+    };
   }
 
   /** The manual order has ended. */

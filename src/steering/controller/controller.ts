@@ -81,6 +81,7 @@ export class SteeringController {
   /** it was given up for good, however few the tries */
   #isLast = false;
   #decidedAt: number | null = null;
+  #heldBackBy = 'nothing was measured that it goes by: no merge probe, self-probe or score';
   /** kinds with a value that no decision has seen */
   readonly #news = new Set<Source>();
   /** how long terms have been in force without having acted; null: they have */
@@ -98,20 +99,9 @@ export class SteeringController {
     return this.#phase;
   }
 
-  /** What it was still waiting for where it has never raised a strength; null where it has. */
-  get waitedFor(): string | null {
-    if (this.#phase !== 'plain' || this.#tries > 0) {
-      return null;
-    }
-    const judge = this.#truth.judge(this.#plainFrom, ENOUGH);
-    const { target } = this.#options;
-    if (judge !== null && target !== null && target - this.#reading(judge).last <= NEAR) {
-      return 'it was at its target without';
-    }
-    const there = SOURCES.map((source) => ({ source, measured: this.#truth.of(source, this.#plainFrom) }))
-      .filter(({ measured }) => measured.length > 0)
-      .map(({ source, measured }) => `${measured.length} by the ${source} over ${spanOf(measured)}`);
-    return `it begins after ${ENOUGH} measurements over ${ENOUGH_STEPS} steps, and had ${there.join(', ') || 'none'}; give it a longer run, or more ticks and probes (overhead, tap.every)`;
+  /** Why it has never raised a strength, in plain words; null where it has. */
+  get heldBackBy(): string | null {
+    return this.#phase === 'plain' && this.#tries === 0 ? this.#heldBackBy : null;
   }
 
   /** Begins again with a plain phase: somebody else has steered meanwhile. Tries that were made stay made. */
@@ -193,11 +183,17 @@ export class SteeringController {
     const pause = ENOUGH * 2 ** this.#tries;
     const source = this.#truth.judge(this.#plainFrom, pause);
     if (source === null) {
+      this.#heldBackBy = `it waits for ${pause} measurements, of which there were ${this.#counts()}`;
       return null;
     }
     const measured = this.#truth.of(source, this.#plainFrom);
     const { last, miss } = this.#reading(source);
-    if (spanOf(measured) < ENOUGH_STEPS || (miss !== null && miss <= NEAR)) {
+    if (spanOf(measured) < ENOUGH_STEPS) {
+      this.#heldBackBy = `it waits for measurements over ${ENOUGH_STEPS} steps, and those of the ${source} were over ${spanOf(measured)}`;
+      return null;
+    }
+    if (miss !== null && miss <= NEAR) {
+      this.#heldBackBy = `without it the ${source} was ${accuracies(last, this.#options.target)} already`;
       return null;
     }
     const own = latest(this.#truth.own.after(this.#plainFrom), 2 * ENOUGH, ENOUGH_STEPS);
@@ -208,7 +204,9 @@ export class SteeringController {
       step,
       `after ${measured.length} measurements by the ${this.#named(source)} without steering, now ${accuracies(last, this.#options.target)}${unknown}`,
     );
-    if (moved !== null) {
+    if (moved === null) {
+      this.#heldBackBy = 'what is missing from the target is too little to steer for';
+    } else {
       this.#before = { source, trend: trendOf(latest(measured, 2 * ENOUGH, ENOUGH_STEPS)), own };
       this.#phase = 'trying';
       this.#tries += 1;
@@ -334,6 +332,13 @@ export class SteeringController {
     return source === 'self-probe' && own.length > 0
       ? `self-probe (the own measure of ${own.join(' and ')})`
       : source;
+  }
+
+  /** Of every kind since the plain phase began. */
+  #counts(): string {
+    return SOURCES.map((source) => `${this.#truth.of(source, this.#plainFrom).length} by ${source}`).join(
+      ', ',
+    );
   }
 
   #reading(source: Source): { last: number; miss: number | null } {

@@ -42,7 +42,7 @@ it('says where a compiler has built nothing', async () => {
   const at = join(folder, 'library');
   writeOfficial(at);
   const out = join(folder, 'tfjs_binding.node');
-  const nothing = { command: 'true', first: [], version: '1' };
+  const nothing = { command: 'true', leading: [], version: '1' };
   await expect(build(nothing, folder, await findLibrary(at), at, out)).rejects.toThrow(
     new MergeguardError('true (1) has built nothing, and says nothing of an error'),
   );

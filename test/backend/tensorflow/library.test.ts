@@ -158,13 +158,17 @@ describe('findCuda', () => {
 describe('findCompiler', () => {
   it('takes the one that CXX names', async () => {
     vi.stubEnv('CXX', process.execPath);
-    expect(await findCompiler()).toEqual({ command: process.execPath, first: [], version: process.version });
+    expect(await findCompiler()).toEqual({
+      command: process.execPath,
+      leading: [],
+      version: process.version,
+    });
   });
 
   it('takes a wrapper or arguments with it', async () => {
     vi.stubEnv('CXX', `${process.execPath} --no-warnings`);
-    const { command, first } = await findCompiler();
-    expect([command, first]).toEqual([process.execPath, ['--no-warnings']]);
+    const { command, leading } = await findCompiler();
+    expect([command, leading]).toEqual([process.execPath, ['--no-warnings']]);
   });
 
   it('says what does not run, and how to get one', async () => {

@@ -184,12 +184,16 @@ export async function turn(): Promise<void> {
 /** A guard in this process whose observations can be looked at. */
 export function recordingGuard(): {
   readonly observations: Observation[];
+  readonly setups: RunSetup[];
   guard(setup: RunSetup, options: GuardConfigInput): Guard;
 } {
   const observations: Observation[] = [];
+  const setups: RunSetup[] = [];
   return {
     observations,
+    setups,
     guard(setup, options) {
+      setups.push(setup);
       const inner = createGuard(setup, resolveConfig(options), null);
       return {
         events: inner.events,

@@ -121,6 +121,8 @@ describe('what is lent of a reference', () => {
     const references = await referencesFor(model.weights, undefined, undefined, [6]);
     const { context, calibration } = contextOf(model, references);
     const before = tf.memory().numTensors;
+    expect(context.references[0].hasInputs).toBe(true);
+    expect(tf.memory().numTensors).toBe(before);
     const { inputs } = context.references[0];
     expect(context.references[0].inputs).toBe(inputs);
     expect(tf.memory().numTensors).toBe(before + 1);
