@@ -54,6 +54,8 @@ class MaskCheck implements FiniteCheck {
   readonly #broken: (count: number) => void;
   #count = tf.keep(tf.scalar(0));
   #checks = 0;
+  /** of these checks the count has been read */
+  #read = 0;
   #told = 0;
 
   constructor(broken: (count: number) => void) {
@@ -85,10 +87,14 @@ class MaskCheck implements FiniteCheck {
 
   async settle(): Promise<void> {
     // A device that is lost is the training's to tell.
-    await this.#read().catch(() => {});
+    await this.#tell().catch(() => {});
   }
 
-  async #read(): Promise<void> {
+  async #tell(): Promise<void> {
+    if (this.#read === this.#checks) {
+      return;
+    }
+    this.#read = this.#checks;
     const count = tf.keep(this.#count.clone());
     const [total] = await count.data();
     count.dispose();
