@@ -59,10 +59,10 @@ describe('mergeguard backend install tensorflow', () => {
   });
 
   it.each([
-    [['install', 'tensorflow'], 'Give either --libtensorflow or --from-wheel.'],
+    [['install', 'tensorflow'], 'Give --libtensorflow FOLDER or --from-wheel FILE'],
     [
       ['install', 'tensorflow', '--libtensorflow', 'a', '--from-wheel', 'b'],
-      'Give either --libtensorflow or --from-wheel.',
+      '--libtensorflow and --from-wheel exclude each other',
     ],
     [['install', 'tensorflow', '--libtensorflow', ''], 'A path must not be empty.'],
     [['install', 'tensorflow', '--libtensorflow', 'a', '--cuda', 'b'], '--cuda goes with --from-wheel'],
