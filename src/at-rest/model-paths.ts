@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { listProblems, MergeguardError, messageOf, someOf } from '../tensors/index.js';
+import { fileProblem, listProblems, MergeguardError, someOf } from '../tensors/index.js';
 import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
 
 /** Files that make a folder one model. */
@@ -71,7 +71,7 @@ async function expand(path: string, except: ReadonlySet<string>): Promise<string
     }
     entries = await entriesOf(path);
   } catch (error) {
-    return `the model "${path}" can't be opened: ${messageOf(error)}`;
+    return `the model "${path}" can't be opened: ${fileProblem(error)}`;
   }
   if (entries.some(({ name }) => MODEL_FILES.includes(name))) {
     return [path];

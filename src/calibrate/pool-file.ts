@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkOptions, parseYaml } from '../guard/yaml-options.js';
-import { MergeguardError, messageOf } from '../tensors/index.js';
+import { fileProblem, MergeguardError } from '../tensors/index.js';
 import { folderSchema, listSchema, type PoolSettings } from './pool-schema.js';
 
 /** A pool file, its paths made absolute: they are relative to the file. */
@@ -21,7 +21,7 @@ export async function readPoolFile(path: string): Promise<PoolFile> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new MergeguardError(`the pool file ${path} can not be read: ${messageOf(error)}`);
+    throw new MergeguardError(`the pool file ${path} can not be read: ${fileProblem(error)}`);
   }
   const { value, lineOf } = parseYaml(text, path);
   const isFolder = typeof (value as { models?: unknown } | null)?.models === 'string';

@@ -16,9 +16,13 @@ interface DoctorArguments {
   json?: boolean;
   gpu?: boolean;
   backend?: BackendName;
-  parameters: number;
-  references: number;
+  parameters?: number;
+  references?: number;
 }
+
+/** The model that `--gpu` speaks of where nothing is said. */
+const PARAMETERS = 1e8;
+const REFERENCES = 4;
 
 /**
  * `mergeguard doctor`: which backends open here, why the others do not, and what to install; with `--gpu` how fast the devices are,
@@ -33,15 +37,33 @@ export const doctorCommand: Command<DoctorArguments> = {
           type: 'boolean',
           describe: 'Measure the devices, and tell what the tap should cost on them',
         },
-        backend: { choices: BACKEND_NAMES, implies: 'gpu', describe: 'Measure this backend only' },
-        parameters: { type: 'number', default: 1e8, describe: 'Parameters of the model, for --gpu' },
-        references: { type: 'number', default: 4, describe: 'Reference models, for --gpu' },
+        backend: {
+          choices: BACKEND_NAMES,
+          requiresArg: true,
+          describe: 'Measure this backend only, for --gpu',
+        },
+        parameters: {
+          type: 'number',
+          requiresArg: true,
+          describe: `Parameters of the model, for --gpu [default: ${PARAMETERS}]`,
+        },
+        references: {
+          type: 'number',
+          requiresArg: true,
+          describe: `Reference models, for --gpu [default: ${REFERENCES}]`,
+        },
       })
-      .check(({ parameters, references }) => {
-        if (!Number.isSafeInteger(parameters) || parameters < 1) {
+      .check(({ gpu, backend, parameters, references }) => {
+        const idle = Object.entries({ backend, parameters, references }).find(
+          ([, value]) => value !== undefined,
+        );
+        if (!gpu && idle) {
+          return `--${idle[0]} says what --gpu measures; give --gpu too`;
+        }
+        if (parameters !== undefined && (!Number.isSafeInteger(parameters) || parameters < 1)) {
           return `--parameters is ${parameters}; give a whole number from 1`;
         }
-        if (!Number.isSafeInteger(references) || references < 0) {
+        if (references !== undefined && (!Number.isSafeInteger(references) || references < 0)) {
           return `--references is ${references}; give a whole number from 0`;
         }
         return true;
@@ -49,7 +71,8 @@ export const doctorCommand: Command<DoctorArguments> = {
   handler: (args) => doctor(args),
 };
 
-async function doctor({ json, gpu, backend, parameters, references }: DoctorArguments): Promise<void> {
+async function doctor(args: DoctorArguments): Promise<void> {
+  const { json, gpu, backend, parameters = PARAMETERS, references = REFERENCES } = args;
   if (gpu) {
     // TensorFlow would take all of a GPU's memory when it first computes, and leave none to webgpu in this process.
     process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';

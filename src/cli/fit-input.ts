@@ -11,7 +11,7 @@ import {
   type TableRow,
   type Target,
 } from '../fingerprint/index.js';
-import { listProblems, MergeguardError, messageOf } from '../tensors/errors.js';
+import { fileProblem, listProblems, MergeguardError } from '../tensors/errors.js';
 import { methodCalled } from '../tensors/merge-method-name.js';
 
 /** Arguments of `fit`, checked as far as that can be done without the table. */
@@ -94,7 +94,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new MergeguardError(`the table ${path} can not be read: ${messageOf(error)}`);
+    throw new MergeguardError(`the table ${path} can not be read: ${fileProblem(error)}`);
   }
 }
 

@@ -121,16 +121,31 @@ const cli = yargs(hideBin(process.argv))
   // an option given twice is the last one, not a list
   .parserConfiguration({ 'duplicate-arguments-array': false })
   .version(VERSION)
+  // Everything else that is said is English.
+  .detectLocale(false)
   .help()
   .wrap(Math.min(100, process.stderr.columns ?? 100))
   .exitProcess(false)
   .fail((message, error: unknown) => {
     // What a command throws comes through here too; what yargs itself has to say is usage.
-    throw error instanceof Error && error.name !== 'YError' ? error : new UsageError(message);
+    throw error instanceof Error && error.name !== 'YError' ? error : new UsageError(withoutTwins(message));
   })
   .updateStrings(ONE_TOO_MANY as never);
 
 class UsageError extends Error {}
+
+/** yargs names an unknown option as it was given and in camel case too. */
+function withoutTwins(message: string): string {
+  const [, list] = /^Unknown arguments: (.*)$/.exec(message) ?? [];
+  if (list === undefined) {
+    return message;
+  }
+  const given = list.split(', ');
+  const inCamelCase = (name: string) => name.replace(/-+(.)/g, (_, letter: string) => letter.toUpperCase());
+  const twins = new Set(given.filter((name) => name.includes('-')).map(inCamelCase));
+  const names = given.filter((name) => !twins.has(name));
+  return `Unknown argument${names.length === 1 ? '' : 's'}: ${names.join(', ')}`;
+}
 
 /** What yargs finds before a command's own options are there does not come through `fail`. */
 function isUsage(error: unknown): error is Error {

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { loadFingerprint, shippedFingerprints } from '../fingerprint/index.js';
 import { createGuard, type GuardConfigInput, loadConfig, resolveConfig } from '../guard/index.js';
 import { type OpenRun, startServer } from '../server/index.js';
-import { MergeguardError } from '../tensors/errors.js';
+import { MergeguardError, messageOf } from '../tensors/errors.js';
 import type { Command } from './command.js';
+import { plain } from './text.js';
+import { logLines } from './watch-lines.js';
 
 interface ServeArguments {
   host?: string;
@@ -11,7 +13,10 @@ interface ServeArguments {
   config?: string;
 }
 
-/** `mergeguard serve`: a server for training runs in other processes, until it is interrupted. */
+/**
+ * `mergeguard serve`: a server for training runs in other processes, until it is interrupted. Says on standard error which runs come,
+ * are steered, raise alerts and end.
+ */
 export const serveCommand: Command<ServeArguments> = {
   builder: (yargs) =>
     yargs.options({
@@ -28,7 +33,7 @@ export const serveCommand: Command<ServeArguments> = {
 
 async function serve(args: ServeArguments): Promise<void> {
   const defaults = loadConfig(args.config);
-  const openRun: OpenRun = async (setup, given) => {
+  const open: OpenRun = async (setup, given) => {
     const config = resolveConfig(merged(defaults, given) as GuardConfigInput);
     // A path means a file of the machine it is written on, and a stranger is not to name files of this one.
     const shipped = await shippedFingerprints();
@@ -39,6 +44,16 @@ async function serve(args: ServeArguments): Promise<void> {
     }
     const fingerprint = config.fingerprint === null ? null : await loadFingerprint(config.fingerprint);
     return createGuard(setup, config, fingerprint);
+  };
+  const openRun: OpenRun = async (setup, given) => {
+    try {
+      const guard = await open(setup, given);
+      guard.events.subscribe(logLines((line) => console.error(line)));
+      return guard;
+    } catch (error) {
+      console.error(`${plain(setup.run)}: refused: ${plain(messageOf(error))}`);
+      throw error;
+    }
   };
   const host = args.host ?? defaults.server.host;
   const server = await startServer({ host, port: args.port ?? defaults.server.port, openRun });

@@ -25,6 +25,31 @@ export function eventLine(event: GuardEvent): string | null {
   }
 }
 
+/**
+ * Takes the events of one run and writes what a log of several runs should have of it: its start, alerts, changes of steering and its
+ * end, each with the run's name.
+ */
+export function logLines(write: (line: string) => void): (event: GuardEvent) => void {
+  let steered = '';
+  return (event) => {
+    if (event.event === 'tick' || event.event === 'probe') {
+      return;
+    }
+    if (event.event === 'steer') {
+      // An order that is renewed says nothing new.
+      const now = JSON.stringify([event.terms, event.source]);
+      if (now === steered) {
+        return;
+      }
+      steered = now;
+    }
+    const line = eventLine(event);
+    if (line !== null) {
+      write(`${plain(event.run)}: ${line}`);
+    }
+  };
+}
+
 export function probeLine(probe: ProbeEvent): string {
   const within = (error: number) => `± ${(100 * error).toFixed(1)}`;
   const { normalised, normalisedStandardError: error, best } = probe;

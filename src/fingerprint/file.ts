@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '../tensors/errors.js';
+import { fileProblem } from '../tensors/errors.js';
 import { listProblems, MergeguardError } from '../tensors/index.js';
 import { checksumOf } from './checksum.js';
 import { inconsistencies } from './consistency.js';
@@ -34,7 +34,7 @@ export async function loadFingerprint(nameOrPath: string): Promise<Fingerprint> 
           'for a file of your own give its path',
       );
     }
-    throw new MergeguardError(`the fingerprint ${path} can not be read: ${messageOf(error)}`);
+    throw new MergeguardError(`the fingerprint ${path} can not be read: ${fileProblem(error)}`);
   }
   return parseFingerprint(text, path);
 }

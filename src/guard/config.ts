@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { MergeguardError } from '../tensors/errors.js';
+import { fileProblem, MergeguardError } from '../tensors/errors.js';
 import { configJsonSchema, configSchema, type GuardConfig, type GuardConfigInput } from './config-schema.js';
 import { checkOptions, parseYaml } from './yaml-options.js';
 
@@ -46,7 +46,7 @@ export function readOptions(path: string): GuardConfigInput {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new MergeguardError(
-      `can't read the configuration ${path}: ${(error as Error).message}; give the path of a guard.yaml, or none for the defaults`,
+      `can't read the configuration ${path}: ${fileProblem(error)}; give the path of a guard.yaml, or none for the defaults`,
     );
   }
   return parseOptions(text, path);

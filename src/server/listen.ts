@@ -55,7 +55,7 @@ async function portTaken(host: string, port: number): Promise<string> {
     const health = (await response.json()) as Partial<Health> | null;
     if (health?.name === 'mergeguard') {
       return (
-        `port ${host}:${port} is in use: mergeguard ${health.version} with ${health.runs} runs answers there; ` +
+        `port ${host}:${port} is in use: mergeguard ${health.version} with ${health.runs} ${health.runs === 1 ? 'run' : 'runs'} answers there; ` +
         `open ${url}/, stop it, or ${other}`
       );
     }

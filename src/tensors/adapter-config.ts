@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { matchesPattern, type Pattern, parsePattern } from './adapter-pattern.js';
 import { refuseOthers } from './adapter-variants.js';
-import { listProblems, MergeguardError, messageOf } from './errors.js';
+import { fileProblem, listProblems, MergeguardError } from './errors.js';
 
 const flag = z
   .boolean()
@@ -37,7 +37,7 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
     parsed = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new MergeguardError(`the adapter's config "${path}" can't be read: ${messageOf(error)}`);
+    throw new MergeguardError(`the adapter's config "${path}" can't be read: ${fileProblem(error)}`);
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new MergeguardError(

@@ -10,7 +10,7 @@ import {
   readValues,
 } from './adapter-matrix.js';
 import { isFloat } from './dtypes.js';
-import { listProblems, MergeguardError, messageOf } from './errors.js';
+import { fileProblem, listProblems, MergeguardError } from './errors.js';
 import { openSafetensors, type SafetensorsFile, type ValueRange } from './safetensors-read.js';
 
 const MODEL = 'adapter_model.safetensors';
@@ -56,7 +56,7 @@ async function adapterFolder(path: string): Promise<string> {
   try {
     folder = (await stat(path)).isDirectory() ? path : dirname(path);
   } catch (error) {
-    throw new MergeguardError(`the adapter "${path}" can't be opened: ${messageOf(error)}`);
+    throw new MergeguardError(`the adapter "${path}" can't be opened: ${fileProblem(error)}`);
   }
   const missing: string[] = [];
   for (const name of [MODEL, CONFIG]) {

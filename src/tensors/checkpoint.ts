@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { canonicalNames } from './canonical-name.js';
-import { listProblems } from './errors.js';
+import { fileProblem, listProblems } from './errors.js';
 import { findDuplicateKeys } from './json-duplicates.js';
 import type { HostTensor, NamedTensors } from './named-tensors.js';
 import { SafetensorsError, type TensorInfo } from './safetensors-header.js';
@@ -47,7 +47,7 @@ async function readIndex(path: string): Promise<z.infer<typeof indexSchema>> {
     parsed = JSON.parse(text);
     duplicates = findDuplicateKeys(text);
   } catch (error) {
-    throw new SafetensorsError(`"${path}" can't be read: ${(error as Error).message}`);
+    throw new SafetensorsError(`"${path}" can't be read: ${fileProblem(error)}`);
   }
   if (duplicates.length > 0) {
     const names = duplicates.map((name) => `"${name}" occurs twice`);
@@ -139,7 +139,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   try {
     isFolder = (await stat(path)).isDirectory();
   } catch (error) {
-    throw new SafetensorsError(`the checkpoint "${path}" can't be opened: ${(error as Error).message}`);
+    throw new SafetensorsError(`the checkpoint "${path}" can't be opened: ${fileProblem(error)}`);
   }
   if (!isFolder) {
     return path.endsWith('.json') ? openIndex(path) : openSafetensors(path);

@@ -22,6 +22,20 @@ export function someOf(names: readonly string[], most: number): string {
     : names.join(', ');
 }
 
+const FILE_PROBLEMS: Record<string, string> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder, not a file',
+  EACCES: 'this user may not read it',
+  EPERM: 'this user may not read it',
+};
+
+/** Why a file can't be read, without the system's shorthand where the reason is a common one. */
+export function fileProblem(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return FILE_PROBLEMS[code ?? ''] ?? messageOf(error);
+}
+
 /** What somebody threw, as text; anything may be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { DTYPE_SIZE, decodeData, elementCount, type TensorData, toFloat32, toFloat64 } from './dtypes.js';
+import { fileProblem } from './errors.js';
 import {
   headerLength,
   parseHeader,
@@ -70,7 +71,7 @@ export class SafetensorsFile {
     try {
       handle = await open(path, 'r');
     } catch (error) {
-      throw new SafetensorsError(`${what} can't be opened: ${(error as Error).message}`);
+      throw new SafetensorsError(`${what} can't be opened: ${fileProblem(error)}`);
     }
     try {
       const stat = await handle.stat();

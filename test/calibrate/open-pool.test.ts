@@ -86,7 +86,7 @@ describe('openPool', () => {
       /unknown merge method "tise"; did you mean ties\?/,
       /merge method weight_avg is there twice/,
       /linear@weights=0\.2:0\.3:0\.5 can not merge two models/,
-      /the model "none\.safetensors" can't be opened: ENOENT/,
+      /the model "none\.safetensors" can't be opened: there is no such file/,
       /broken\.safetensors/,
       /4 models; a fingerprint is fitted on the pairs of at least 5/,
       /groups: 4 different ones; a fit of groups needs at least 10/,
@@ -134,7 +134,9 @@ describe('openPool', () => {
 
   it('refuses a missing base', async () => {
     expect(await refusal({ base: 'none.safetensors' })).toMatch(/none\.safetensors/);
-    expect(await refusal({ models: 'nowhere' })).toMatch(/the model "nowhere" can't be opened: ENOENT/);
+    expect(await refusal({ models: 'nowhere' })).toMatch(
+      /the model "nowhere" can't be opened: there is no such file/,
+    );
   });
 
   it('refuses models that the zoo can not evaluate', async () => {

@@ -90,7 +90,7 @@ selfProbe: yes please
     expect(await refusal('base: [')).toMatch(/^FILE is not valid YAML:\n {2}- line 1: /);
     expect(await refusal('')).toMatch(/^FILE: 3 options are wrong:/);
     await expect(readPoolFile(at('none.yaml'))).rejects.toThrow(
-      /^the pool file .*none\.yaml can not be read: ENOENT/,
+      /^the pool file .*none\.yaml can not be read: there is no such file/,
     );
   });
 

@@ -248,7 +248,7 @@ describe('what is fitted', () => {
       /no usable metric of slow\+functional; of others it has: task_vector_cosine_similarity, effective_rank, enc/,
     );
     await expect(fitInput({ ...args, table: 'absent.csv' })).rejects.toThrow(
-      'the table absent.csv can not be read: ENOENT',
+      'the table absent.csv can not be read: there is no such file',
     );
   });
 

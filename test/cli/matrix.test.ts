@@ -164,7 +164,9 @@ describe.concurrent('mergeguard matrix', () => {
       expect.stringMatching(
         /holds "pytorch_model.bin", which is not a safetensors file; save the model again with/,
       ),
-      expect.stringContaining(`  - the model "${at('bad/no')}" can't be opened: ENOENT`),
+      expect.stringContaining(
+        `  - the model "${at('bad/no')}" can't be opened: there is no such file or folder`,
+      ),
       `  - "${paths[0]}" is given twice`,
       '',
     ]);

@@ -73,6 +73,15 @@ describe('mergeguard serve', () => {
     );
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);
+    const log = (await child.stderr.toArray()).join('');
+    expect(log.split('\n').map((line) => line.replace(/ on .*/, ''))).toEqual([
+      'r: run      r',
+      'r: steer    step 0  scale_jitter x 1 (config): fixed strengths from the configuration',
+      'r: end      step 10  done',
+      expect.stringMatching(/^q: refused: .*did you mean overhead\?/),
+      expect.stringMatching(/^q: refused: the run asks for the fingerprint/),
+      '',
+    ]);
     expect(await child.stdout.toArray()).toEqual([]);
     // a process that compiles the sources first
   }, 60_000);

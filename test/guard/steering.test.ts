@@ -264,6 +264,16 @@ describe('what a hook can not follow', () => {
     const controller = { enabled: true, terms: ['functional'], costBudget: 1 };
     expect(() => create({ steering: { controller } })).toThrow(new MergeguardError(unmet.functional));
   });
+
+  it('is refused to the configuration, all of it at once', () => {
+    expect(() => create({ steering: { functional: { strength: 0.1 } } })).toThrow(
+      new MergeguardError(`steering.functional.strength is 0.1: ${unmet.functional}`),
+    );
+    const steering = { functional: { strength: 0.1 }, subspace: { strength: 0.2 }, hold: { strength: 0.1 } };
+    expect(() => createGuard({ ...setup, references: [], unmet }, resolveConfig({ steering }), null)).toThrow(
+      /^the run can not be steered like this:\n.*steering\.functional.*\n.*steering\.subspace[^\n]*$/s,
+    );
+  });
 });
 
 describe('an order given by hand', () => {

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../tensors/index.js';
+import { fileProblem, messageOf } from '../../tensors/index.js';
 import { shown } from './words.js';
 
 /** The largest tokenizer.json that is known has 35 MB; beyond this it is something else by that name. */
@@ -22,7 +22,7 @@ export async function readText(
     return await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      problems.push(`"${path}" is not compared: it can't be read (${messageOf(error)})`);
+      problems.push(`"${path}" is not compared: it can't be read (${fileProblem(error)})`);
     }
     return undefined;
   }

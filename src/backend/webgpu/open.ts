@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { correctPoolGradients } from '../pool-gradients.js';
@@ -5,6 +7,7 @@ import { type Described, describe, findAdapter } from './adapter.js';
 import { WatchedWebgpuBackend } from './backend.js';
 import { requestDevice } from './device.js';
 import { registerWebgpuKernels } from './kernels.js';
+import { lookApart } from './look-apart.js';
 
 /**
  * Puts a webgpu backend with a device of its own in the place of the one that tfjs would make, once a process.
@@ -46,15 +49,20 @@ function ready({ name, isSoftware }: Described): { description: string } {
   return { description: isSoftware ? `${name}, a software adapter` : name };
 }
 
+/** Once a process. */
+let looked: Promise<void> | null = null;
+
 /** The environment's own, else that of the npm package, which is put where tfjs looks for it. */
 async function implementation(): Promise<GPU> {
   if (globalThis.navigator === undefined) {
     Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
   }
   if (navigator.gpu === undefined) {
-    // An optional package: named by a variable, so that the types do not need it to be there.
-    const specifier: string = 'webgpu';
-    const { create, globals } = (await import(specifier)) as {
+    // An optional package, which the types do not need to be there.
+    const url = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
+    looked ??= lookApart(url);
+    await looked;
+    const { create, globals } = (await import(url)) as {
       create(options: string[]): GPU;
       globals: Record<string, unknown>;
     };

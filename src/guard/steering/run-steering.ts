@@ -1,5 +1,5 @@
 import { type Decision, SteeringController } from '../../steering/controller/index.js';
-import { checkTerm, TERMS } from '../../steering/index.js';
+import { checkTerm, TERMS, termNamed } from '../../steering/index.js';
 import { messageOf } from '../../tensors/errors.js';
 import { listProblems, MergeguardError } from '../../tensors/index.js';
 import type { Moment } from '../alerts.js';
@@ -33,16 +33,30 @@ export class RunSteering {
   /** step of the first tick after a manual order, about when the hook has begun to follow it; null before */
   #followedFrom: number | null = null;
 
-  /** @throws MergeguardError where the controller can not have its terms in this run */
+  /** @throws MergeguardError where this run can not have the terms of the configuration, fixed ones or the controller's */
   constructor(config: GuardConfig, limits: RunLimits) {
     this.#config = config;
     this.#limits = limits;
+    this.#checkFixed();
     const { every, minimumEvery } = config.tap;
     this.#gap = every === 'auto' ? minimumEvery : every;
     if (config.steering.controller.enabled) {
       this.#controlled = new ControlledTerms(config, limits);
       this.#controller = new SteeringController(config.steering.controller, this.#controlled.stretchable);
     }
+  }
+
+  /** Else the stream would say that a term is in force which nobody follows. */
+  #checkFixed(): void {
+    const problems = this.#fixed().flatMap(({ term, strength }) => {
+      try {
+        checkNeeds(termNamed(term), this.#limits);
+        return [];
+      } catch (error) {
+        return [`steering.${term}.strength is ${strength}: ${messageOf(error)}`];
+      }
+    });
+    throwProblems('the run can not be steered like this:', problems);
   }
 
   /** What is in force from the first step on; null: nothing. */
@@ -78,11 +92,7 @@ export class RunSteering {
       }
       seen.add(term);
     }
-    if (problems.length > 0) {
-      throw new MergeguardError(
-        problems.length === 1 ? problems[0]! : listProblems('the order is wrong:', problems),
-      );
-    }
+    throwProblems('the order is wrong:', problems);
     this.#isManual = true;
     this.#followedFrom = null;
     return this.#order(at, checked, reason, 'manual', { lifetimeSteps });
@@ -193,6 +203,13 @@ export class RunSteering {
     const from = fromStep === undefined ? {} : { fromStep };
     this.#current = { event: 'steer', run, time, step, terms, lifetimeSteps, ...from, reason, source };
     return this.#current;
+  }
+}
+
+/** @throws MergeguardError where there are any: one by itself, several below the title */
+function throwProblems(title: string, problems: readonly string[]): void {
+  if (problems.length > 0) {
+    throw new MergeguardError(problems.length === 1 ? problems[0]! : listProblems(title, problems));
   }
 }
 
