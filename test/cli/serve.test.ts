@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serveCommand } from '../../src/cli/serve.js';
 import { connectGuard } from '../../src/guard/remote.js';
 import { observation, setupOf } from '../server/support.js';
+import { collectLines } from './program.js';
 
 let folder: string;
 const children: ChildProcess[] = [];
@@ -36,14 +37,9 @@ async function serve(...args: string[]) {
   const child = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   const exited = once(child, 'exit');
-  let said = '';
-  for await (const text of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    said += text;
-    if (said.includes('\n')) {
-      break;
-    }
-  }
-  return { child, said, exited };
+  const { lines: log, until } = collectLines(child.stderr);
+  const said = (await until(() => true)) ?? '';
+  return { child, said, log, exited };
 }
 
 describe('mergeguard serve', () => {
@@ -53,7 +49,7 @@ describe('mergeguard serve', () => {
       config,
       'fingerprint: null\noverhead: 0.01\nsteering:\n  scale_jitter: { strength: 1 }\n',
     );
-    const { child, said, exited } = await serve('--config', config);
+    const { child, said, log, exited } = await serve('--config', config);
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
     const guard = await connectGuard(url!, setupOf('r'), { steering: { scale_jitter: { low: 0.3 } } });
     const events = lastValueFrom(guard.events.pipe(toArray()));
@@ -73,14 +69,12 @@ describe('mergeguard serve', () => {
     );
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);
-    const log = (await child.stderr.toArray()).join('');
-    expect(log.split('\n').map((line) => line.replace(/ on .*/, ''))).toEqual([
+    expect(log.slice(1).map((line) => line.replace(/ on .*/, ''))).toEqual([
       'r: run      r',
       'r: steer    step 0  scale_jitter x 1 (config): fixed strengths from the configuration',
       'r: end      step 10  done',
       expect.stringMatching(/^q: refused: .*did you mean overhead\?/),
       expect.stringMatching(/^q: refused: the run asks for the fingerprint/),
-      '',
     ]);
     expect(await child.stdout.toArray()).toEqual([]);
     // a process that compiles the sources first

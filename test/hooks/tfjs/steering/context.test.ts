@@ -181,9 +181,10 @@ describe('terms that ask for it', () => {
     const model = new SmallModel();
     disposables.push(model);
     const references = await referencesFor(model.weights);
-    const before = tf.memory().numTensors;
     const options = { ...steeredBy(ASKING, model.weights), references };
-    await expect(attach(tf.train.sgd(RATE), options)).rejects.toThrow(
+    const optimizer = tf.train.sgd(RATE);
+    const before = tf.memory().numTensors;
+    await expect(attach(optimizer, options)).rejects.toThrow(
       /functional needs references with calibration samples and an `activation` function, .*which this run has not; .*scale_jitter.* work without$/,
     );
     expect(tf.memory().numTensors).toBe(before);
