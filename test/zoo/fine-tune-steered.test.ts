@@ -74,7 +74,18 @@ describe('fine-tuning with terms', () => {
   it('fails where a term does not act, or is none', async () => {
     const lonely = steered([{ term: 'subspace', strength: 1 }]);
     await expect(lonely).rejects.toThrow(MergeguardError);
-    await expect(lonely).rejects.toThrow(/bars was not trained as it was to be:.*subspace.*references/s);
+    await expect(lonely).rejects.toThrow(
+      /^steering\.subspace\.strength is 1: subspace needs references, and this run has none/,
+    );
+    const refuses = vi.spyOn(termNamed('hold'), 'start').mockImplementation(() => {
+      throw new Error('nothing to hold');
+    });
+    try {
+      const held = steered([{ term: 'hold', strength: 1 }]);
+      await expect(held).rejects.toThrow(/bars was not trained as it was to be:.*hold: nothing to hold/s);
+    } finally {
+      refuses.mockRestore();
+    }
     await expect(steered([{ term: 'sharpnes', strength: 1 }])).rejects.toThrow(/sharpness/);
   });
 
