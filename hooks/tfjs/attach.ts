@@ -105,7 +105,7 @@ const attached = new WeakMap<tf.Optimizer, Promise<Attached>>();
  * Attaches a guard to an optimiser. From then on every step that passes it is watched. Attaching to an
  * optimiser that is watched already gives the guard that is there.
  * @throws MergeguardError for a wrong configuration, fingerprint, base, reference or calibration batch, all
- * mismatches of a reference at once, and for a second tfjs-core in the process. Nothing throws after that unless the configuration says `strict`.
+ * mismatches of a reference at once, for steering terms that this run can not have, and for a second tfjs-core in the process. Nothing throws after that unless the configuration says `strict`.
  */
 export function attach(optimizer: tf.Optimizer, options: AttachOptions): Promise<Attached> {
   const problems = argumentProblems(optimizer, options);

@@ -5,7 +5,7 @@ import { type OpenRun, startServer } from '../server/index.js';
 import { MergeguardError, messageOf } from '../tensors/errors.js';
 import type { Command } from './command.js';
 import { plain } from './text.js';
-import { logLines } from './watch-lines.js';
+import { logLine } from './watch-lines.js';
 
 interface ServeArguments {
   host?: string;
@@ -48,10 +48,15 @@ async function serve(args: ServeArguments): Promise<void> {
   const openRun: OpenRun = async (setup, given) => {
     try {
       const guard = await open(setup, given);
-      guard.events.subscribe(logLines((line) => console.error(line)));
+      guard.events.subscribe((event) => {
+        const line = logLine(event);
+        if (line !== null) {
+          console.error(line);
+        }
+      });
       return guard;
     } catch (error) {
-      console.error(`${plain(setup.run)}: refused: ${plain(messageOf(error))}`);
+      console.error(`${plain(setup.run)}: refused: ${plain(messageOf(error).replaceAll('\n', ' '))}`);
       throw error;
     }
   };

@@ -1,4 +1,5 @@
 import type { GuardEvent, ProbeEvent, TickEvent } from '../guard/events.js';
+import { RENEWAL } from '../guard/types.js';
 import { percent, plain } from './text.js';
 import { alertLine, steerLine } from './watch-view.js';
 
@@ -26,28 +27,18 @@ export function eventLine(event: GuardEvent): string | null {
 }
 
 /**
- * Takes the events of one run and writes what a log of several runs should have of it: its start, alerts, changes of steering and its
- * end, each with the run's name.
+ * An event as a line in a log of several runs: a run's start, its alerts, its steering and its end, with its name. null for all else,
+ * and for orders that only renew the one before.
  */
-export function logLines(write: (line: string) => void): (event: GuardEvent) => void {
-  let steered = '';
-  return (event) => {
-    if (event.event === 'tick' || event.event === 'probe') {
-      return;
-    }
-    if (event.event === 'steer') {
-      // An order that is renewed says nothing new.
-      const now = JSON.stringify([event.terms, event.source]);
-      if (now === steered) {
-        return;
-      }
-      steered = now;
-    }
-    const line = eventLine(event);
-    if (line !== null) {
-      write(`${plain(event.run)}: ${line}`);
-    }
-  };
+export function logLine(event: GuardEvent): string | null {
+  if (event.event === 'tick' || event.event === 'probe') {
+    return null;
+  }
+  if (event.event === 'steer' && event.reason === RENEWAL) {
+    return null;
+  }
+  const line = eventLine(event);
+  return line === null ? null : `${plain(event.run)}: ${line}`;
 }
 
 export function probeLine(probe: ProbeEvent): string {

@@ -25,7 +25,8 @@ import { VERSION } from './version.js';
  * terms on. Once it stands, nothing in it throws: a failure becomes an alert of the rule `internal`.
  * @param fingerprint what scores are predicted with; null: metrics and alerts without scores
  * @throws MergeguardError when the fingerprint lacks a chosen method, needs metrics that are not streamed, or
- *   predicts something else than normalised accuracy, or the controller of steering can not have its terms
+ *   predicts something else than normalised accuracy, or the run can not have the terms that its configuration
+ *   gives a strength, or to the controller
  */
 export function createGuard(setup: RunSetup, config: GuardConfig, fingerprint: Fingerprint | null): Guard {
   const { methods, limits } = fingerprint === null ? NO_SCORES : chosenMethods(setup, config, fingerprint);

@@ -29,6 +29,9 @@ export interface RunSetup {
 /** Steps that an order given by hand lives where it says nothing else. */
 export const MANUAL_LIFETIME = 500;
 
+/** The reason of an order that only renews the one before it. */
+export const RENEWAL = 'goes on as it is';
+
 /** Terms as somebody orders them by hand. */
 export interface ManualOrder {
   /** all that are to be in force; none: no steering */

@@ -36,7 +36,7 @@ async function serve(...args: string[]) {
   const node = ['--import', 'tsx', '--input-type=module', '-e', program, '--', 'serve', '--port', '0'];
   const child = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close');
   const { lines: log, until } = collectLines(child.stderr);
   const said = (await until(() => true)) ?? '';
   return { child, said, log, exited };

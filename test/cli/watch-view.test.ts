@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, pad, plain, sparkline } from '../../src/cli/text.js';
-import { eventLine, jsonLine, probeLine } from '../../src/cli/watch-lines.js';
+import { eventLine, jsonLine, logLine, probeLine } from '../../src/cli/watch-lines.js';
 import { EMPTY, reduce, render, steerLine, type WatchState } from '../../src/cli/watch-view.js';
 import type { AlertEvent, GuardEvent, ProbeEvent, SteerEvent } from '../../src/guard/events.js';
+import { RENEWAL } from '../../src/guard/types.js';
 import { sampleEvents } from '../dashboard/sample-events.js';
 
 const ESCAPE = '\u001b';
@@ -180,6 +181,22 @@ describe('text', () => {
 });
 
 describe('lines for a log', () => {
+  it('of several runs name the run, and leave out what is frequent or only renewed', () => {
+    const events = sampleEvents();
+    const logged = events.filter((event) => logLine(event) !== null);
+    expect(new Set(logged.map(({ event }) => event))).toEqual(
+      new Set(
+        events.map(({ event }) => event).filter((kind) => !['tick', 'probe', 'progress'].includes(kind)),
+      ),
+    );
+    for (const event of logged) {
+      expect(logLine(event)).toBe(`${event.run}: ${eventLine(event)}`);
+    }
+    const steer = events.find((event) => event.event === 'steer')!;
+    expect(logLine({ ...steer, reason: 'it helps: 80 % after 78 %' })).toContain('it helps: 80 % after 78 %');
+    expect(logLine({ ...steer, reason: RENEWAL })).toBeNull();
+  });
+
   it('says each kind of event but progress in one line', () => {
     const events = sampleEvents();
     const lines = new Map(events.map((event) => [event.event, eventLine(event)]));

@@ -49,9 +49,6 @@ function ready({ name, isSoftware }: Described): { description: string } {
   return { description: isSoftware ? `${name}, a software adapter` : name };
 }
 
-/** Once a process. */
-let looked: Promise<void> | null = null;
-
 /** The environment's own, else that of the npm package, which is put where tfjs looks for it. */
 async function implementation(): Promise<GPU> {
   if (globalThis.navigator === undefined) {
@@ -60,8 +57,7 @@ async function implementation(): Promise<GPU> {
   if (navigator.gpu === undefined) {
     // An optional package, which the types do not need to be there.
     const url = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
-    looked ??= lookApart(url);
-    await looked;
+    await lookApart(url);
     const { create, globals } = (await import(url)) as {
       create(options: string[]): GPU;
       globals: Record<string, unknown>;

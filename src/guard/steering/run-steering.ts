@@ -5,7 +5,7 @@ import { listProblems, MergeguardError } from '../../tensors/index.js';
 import type { Moment } from '../alerts.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
-import { MANUAL_LIFETIME, type ManualOrder } from '../types.js';
+import { MANUAL_LIFETIME, type ManualOrder, RENEWAL } from '../types.js';
 import { ControlledTerms, checkNeeds, type RunLimits } from './controlled-terms.js';
 import { RunMeasurements } from './measurements.js';
 
@@ -46,7 +46,7 @@ export class RunSteering {
     }
   }
 
-  /** Else the stream would say that a term is in force which nobody follows. */
+  /** Else the stream would say that terms are in force which nobody follows. What they find lacking when they start is an alert. */
   #checkFixed(): void {
     const problems = this.#fixed().flatMap(({ term, strength }) => {
       try {
@@ -183,7 +183,7 @@ export class RunSteering {
       return [];
     }
     const isDue = at.step - order.step >= order.lifetimeSteps / 2;
-    return isDue ? [this.#controllerOrder(at, 'goes on as it is', null)] : [];
+    return isDue ? [this.#controllerOrder(at, RENEWAL, null)] : [];
   }
 
   /** The terms that the configuration gives a strength. */

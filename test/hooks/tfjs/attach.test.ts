@@ -275,6 +275,12 @@ describe('what the guard is told of the run', () => {
       expect(alert.text).toMatch(
         /^a tick takes [\d.]+ ms, a step [\d.]+ ms: the ticks' share of overhead 0.000001 pays for one in about \d+/,
       );
+      // Ticks have 20 of the 55 parts that go to folds, ticks, spectra and looks, and four fifths of the overhead are planned with.
+      const { stepsPerTick, stepMs, tickMs } = alert.evidence as Record<string, number>;
+      const planned = tickMs / (1e-6 * 0.8 * (20 / 55) * stepMs);
+      // The two times are told to two digits.
+      expect(stepsPerTick / planned).toBeGreaterThan(0.88);
+      expect(stepsPerTick / planned).toBeLessThan(1.12);
     }
     await guard.detach();
     optimizer.dispose();
