@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileProblem, listProblems, MergeguardError, someOf } from '../tensors/index.js';
+import { fileProblem, problemsOf, someOf } from '../tensors/index.js';
 import { isOtherKind, SAVE_AGAIN } from './other-kinds.js';
 
 /** Files that make a folder one model. */
@@ -53,13 +53,6 @@ export async function modelPaths(
     throw problemsOf('these models can not be used:', problems);
   }
   return nameApart(paths);
-}
-
-/** One problem is its own message. */
-export function problemsOf(heading: string, problems: readonly string[]): MergeguardError {
-  // the lines of a problem that is a list itself stay below it
-  const indented = problems.map((problem) => problem.replaceAll('\n', '\n  '));
-  return new MergeguardError(problems.length === 1 ? problems[0]! : listProblems(heading, indented));
 }
 
 /** The paths that a path stands for, or what is wrong with it. */

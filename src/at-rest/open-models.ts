@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { FORMAT } from '../reference/index.js';
-import { isAdapter, MergeguardError, openSafetensors } from '../tensors/index.js';
+import { isAdapter, MergeguardError, openSafetensors, problemsOf } from '../tensors/index.js';
 import { openAdapterModel } from './adapter-model.js';
 import { openCheckpointModel } from './checkpoint-model.js';
 import type { ModelAtRest } from './model.js';
-import { ADAPTER_FILE, CHECKPOINT_FILES, type NamedPath, problemsOf } from './model-paths.js';
+import { ADAPTER_FILE, CHECKPOINT_FILES, type NamedPath } from './model-paths.js';
 import type { NamedCheckpoint } from './named-checkpoint.js';
 import { openReferenceModel } from './reference-model.js';
 

@@ -1,5 +1,4 @@
-import { problemsOf } from '../at-rest/model-paths.js';
-import { MergeguardError } from '../tensors/index.js';
+import { MergeguardError, problemsOf } from '../tensors/index.js';
 
 /** Collects everything that is wrong, so that it can be told at once. */
 export class Problems {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listProblems, MergeguardError } from '../tensors/errors.js';
+import { problemsOf } from '../tensors/errors.js';
 import { optionProblems } from '../tensors/option-problems.js';
 
 /**
@@ -18,9 +18,7 @@ export function termOptions<Schema extends z.ZodObject>(
   const schema = { properties: { [name]: z.toJSONSchema(parameters, { io: 'input' }) } };
   const issues = read.error.issues.map((issue) => ({ ...issue, path: [name, ...issue.path] }));
   const problems = optionProblems(issues, schema).map(({ text }) => text);
-  throw new MergeguardError(
-    problems.length === 1 ? problems[0] : listProblems(`parameters of the term ${name}:`, problems),
-  );
+  throw problemsOf(`parameters of the term ${name}:`, problems);
 }
 
 /** For `superRefine` of terms that draw a number between two bounds. */

@@ -15,6 +15,13 @@ export function listProblems(heading: string, problems: readonly string[], most 
   return [heading, ...shown].join('\n');
 }
 
+/** All problems, of which there is one at least, in one error: one is its own message, several stand below the heading. */
+export function problemsOf(heading: string, problems: readonly string[]): MergeguardError {
+  // the lines of a problem that is a list itself stay below it
+  const indented = problems.map((problem) => problem.replaceAll('\n', '\n  '));
+  return new MergeguardError(problems.length === 1 ? problems[0]! : listProblems(heading, indented));
+}
+
 /** "a, b and 3 more": all of up to `most` names, else one fewer and how many are left. */
 export function someOf(names: readonly string[], most: number): string {
   return names.length > most

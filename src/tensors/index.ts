@@ -14,7 +14,7 @@ export {
   type TensorMatch,
 } from './compare-tensors.js';
 export { type Dtype, elementCount, isFloat, type TensorData, toFloat32 } from './dtypes.js';
-export { fileProblem, listProblems, MergeguardError, messageOf, someOf } from './errors.js';
+export { fileProblem, listProblems, MergeguardError, messageOf, problemsOf, someOf } from './errors.js';
 export { decodeFloat16, encodeFloat16 } from './float16.js';
 export { DEFAULT_HEADS, isHead, isRunningStatistic } from './heads.js';
 export {

@@ -28,6 +28,7 @@ describe.concurrent('mergeguard', () => {
     [['demoo'], 'Did you mean demo?'],
     [['demo', '--steps', '0'], '--steps must be a whole number from 1'],
     [['demo', '--stepz', '3'], 'Unknown argument: stepz'],
+    [['doctor', '--backend', 'wasm'], '--backend says what --gpu measures; give --gpu too'],
     [['doctor', '--made-up', '--not-there'], 'Unknown arguments: made-up, not-there'],
   ])('ends with 2 for %j', async (args, message) => {
     expect(await run(...args)).toEqual({ code: 2, out: '', err: `mergeguard: ${message}\n${HINT}\n` });

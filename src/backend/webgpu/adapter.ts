@@ -13,14 +13,24 @@ export interface DescribedAdapter extends Described {
 /** Of software adapters: Vulkan's SwiftShader and llvmpipe (once lavapipe), and WARP of D3D12. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic.render/i;
 
+/** What is asked for, one after the other: some machines have an adapter for one of these only. */
+export const REQUESTS: readonly GPURequestAdapterOptions[] = [
+  { powerPreference: 'high-performance' },
+  { powerPreference: 'low-power' },
+  {},
+];
+
+/** Why there is none. */
+export const NO_ADAPTER = 'no Vulkan, Metal or D3D12 adapter found';
+
 /**
  * The fastest adapter; a software adapter only where there is no other.
  * @throws Error where there is none
  */
 export async function findAdapter(gpu: GPU): Promise<DescribedAdapter> {
   let software: DescribedAdapter | null = null;
-  for (const powerPreference of ['high-performance', 'low-power', undefined] as const) {
-    const adapter = await gpu.requestAdapter({ powerPreference });
+  for (const request of REQUESTS) {
+    const adapter = await gpu.requestAdapter(request);
     if (adapter === null) {
       continue;
     }
@@ -31,7 +41,7 @@ export async function findAdapter(gpu: GPU): Promise<DescribedAdapter> {
     software ??= described;
   }
   if (software === null) {
-    throw new Error('no Vulkan, Metal or D3D12 adapter found');
+    throw new Error(NO_ADAPTER);
   }
   return software;
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
+import { NO_ADAPTER, REQUESTS } from './adapter.js';
 
 /** Drivers of many cards take a while to start. */
 const LONGEST_MS = 60_000;
@@ -10,6 +11,7 @@ const FIRST_CRASH_CODE = 0xc0000000;
 
 /** What the other process says, each on a line of its own: it has loaded Dawn, and then one of the others. */
 const MARK = 'mergeguard looks:';
+const VERDICTS = ['found', 'none', 'unclear'];
 const LOOK = `
 const say = (word) => process.stdout.write('${MARK}' + word + '\\n');
 const { create } = await import(process.argv[1]);
@@ -17,8 +19,8 @@ say('loaded');
 try {
   const gpu = create([]);
   let adapter = null;
-  for (const powerPreference of ['high-performance', 'low-power', undefined]) {
-    adapter ??= await gpu.requestAdapter({ powerPreference });
+  for (const request of ${JSON.stringify(REQUESTS)}) {
+    adapter ??= await gpu.requestAdapter(request);
   }
   await adapter?.requestDevice();
   say(adapter === null ? 'none' : 'found');
@@ -40,15 +42,12 @@ export async function lookApart(moduleUrl: string, { longestMs = LONGEST_MS } = 
   if (!/^node[\d.]*(\.exe)?$/i.test(basename(process.execPath))) {
     return;
   }
-  const { words, signal, code, isLate } = await run(
-    ['--input-type=module', '-e', LOOK, moduleUrl],
-    longestMs,
-  );
-  if (words.includes('found') || words.includes('unclear')) {
+  const { said, signal, code, isLate } = await run(moduleUrl, longestMs);
+  if (says(said, 'found') || says(said, 'unclear')) {
     return;
   }
-  if (words.includes('none')) {
-    throw new Error('no Vulkan, Metal or D3D12 adapter found');
+  if (says(said, 'none')) {
+    throw new Error(NO_ADAPTER);
   }
   if (isLate) {
     throw new Error(`the graphics driver did not answer within ${longestMs / 1000} s`);
@@ -56,55 +55,53 @@ export async function lookApart(moduleUrl: string, { longestMs = LONGEST_MS } = 
   if (signal !== null && FROM_OUTSIDE.includes(signal)) {
     throw new Error(`looking for a graphics driver was interrupted (${signal})`);
   }
-  const isCrash = signal !== null || (code !== null && code >= FIRST_CRASH_CODE) || words.includes('loaded');
+  const isCrash = signal !== null || (code !== null && code >= FIRST_CRASH_CODE) || says(said, 'loaded');
   if (isCrash) {
     throw new Error(`the graphics driver ends the process that starts it (${signal ?? `exit code ${code}`})`);
   }
 }
 
+/** @param said on standard output, where something else may have written too */
+function says(said: string, word: string): boolean {
+  return said.includes(`${MARK}${word}\n`);
+}
+
 interface Ended {
-  readonly words: readonly string[];
+  readonly said: string;
   readonly signal: NodeJS.Signals | null;
   readonly code: number | null;
   readonly isLate: boolean;
 }
 
 /** Until it is known or over: what taking a driver down does after that is no matter. */
-function run(args: readonly string[], longestMs: number): Promise<Ended> {
+function run(moduleUrl: string, longestMs: number): Promise<Ended> {
   return new Promise((resolve) => {
     let said = '';
-    const wordsOf = (lines: readonly string[]) =>
-      lines.filter((line) => line.startsWith(MARK)).map((line) => line.slice(MARK.length));
-    const end = (how: Partial<Ended>) =>
-      resolve({ words: wordsOf(said.split('\n')), signal: null, code: null, isLate: false, ...how });
+    let timer: NodeJS.Timeout | undefined;
+    const end = (how: Partial<Ended>) => {
+      clearTimeout(timer);
+      resolve({ said, signal: null, code: null, isLate: false, ...how });
+    };
     try {
-      // NODE_OPTIONS may make it wait for a debugger.
-      const env = { ...process.env, NODE_OPTIONS: '' };
-      const child = spawn(process.execPath, args, {
-        env,
+      const child = spawn(process.execPath, ['--input-type=module', '-e', LOOK, moduleUrl], {
+        // NODE_OPTIONS may make it wait for a debugger.
+        env: { ...process.env, NODE_OPTIONS: '' },
         stdio: ['ignore', 'pipe', 'ignore'],
         windowsHide: true,
       });
-      const timer = setTimeout(() => {
-        end({ isLate: true });
+      const stop = (how: Partial<Ended>) => {
+        end(how);
         child.kill('SIGKILL');
-      }, longestMs);
+      };
+      timer = setTimeout(() => stop({ isLate: true }), longestMs);
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         said += text;
-        // The last line may still be on its way.
-        if (wordsOf(said.split('\n').slice(0, -1)).some((word) => word !== 'loaded')) {
-          end({});
-          child.kill('SIGKILL');
+        if (VERDICTS.some((word) => says(said, word))) {
+          stop({});
         }
       });
-      child.on('error', () => {
-        clearTimeout(timer);
-        end({});
-      });
-      child.on('close', (code, signal) => {
-        clearTimeout(timer);
-        end({ code, signal });
-      });
+      child.on('error', () => end({}));
+      child.on('close', (code, signal) => end({ code, signal }));
     } catch {
       // It can not be started: nothing is known.
       end({});

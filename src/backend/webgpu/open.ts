@@ -49,6 +49,9 @@ function ready({ name, isSoftware }: Described): { description: string } {
   return { description: isSoftware ? `${name}, a software adapter` : name };
 }
 
+/** Once a process: `auto` and `doctor` come here more than once. */
+let looking: Promise<void> | null = null;
+
 /** The environment's own, else that of the npm package, which is put where tfjs looks for it. */
 async function implementation(): Promise<GPU> {
   if (globalThis.navigator === undefined) {
@@ -57,7 +60,8 @@ async function implementation(): Promise<GPU> {
   if (navigator.gpu === undefined) {
     // An optional package, which the types do not need to be there.
     const url = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
-    await lookApart(url);
+    looking ??= lookApart(url);
+    await looking;
     const { create, globals } = (await import(url)) as {
       create(options: string[]): GPU;
       globals: Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { type Decision, SteeringController } from '../../steering/controller/index.js';
 import { checkTerm, TERMS, termNamed } from '../../steering/index.js';
 import { messageOf } from '../../tensors/errors.js';
-import { listProblems, MergeguardError } from '../../tensors/index.js';
+import { MergeguardError, problemsOf } from '../../tensors/index.js';
 import type { Moment } from '../alerts.js';
 import { type GuardConfig, optionsOf } from '../config-schema.js';
 import type { ProbeEvent, SteerEvent, TickEvent } from '../events.js';
@@ -56,7 +56,9 @@ export class RunSteering {
         return [`steering.${term}.strength is ${strength}: ${messageOf(error)}`];
       }
     });
-    throwProblems('the run can not be steered like this:', problems);
+    if (problems.length > 0) {
+      throw problemsOf('the run can not be steered like this:', problems);
+    }
   }
 
   /** What is in force from the first step on; null: nothing. */
@@ -92,7 +94,9 @@ export class RunSteering {
       }
       seen.add(term);
     }
-    throwProblems('the order is wrong:', problems);
+    if (problems.length > 0) {
+      throw problemsOf('the order is wrong:', problems);
+    }
     this.#isManual = true;
     this.#followedFrom = null;
     return this.#order(at, checked, reason, 'manual', { lifetimeSteps });
@@ -203,13 +207,6 @@ export class RunSteering {
     const from = fromStep === undefined ? {} : { fromStep };
     this.#current = { event: 'steer', run, time, step, terms, lifetimeSteps, ...from, reason, source };
     return this.#current;
-  }
-}
-
-/** @throws MergeguardError where there are any: one by itself, several below the title */
-function throwProblems(title: string, problems: readonly string[]): void {
-  if (problems.length > 0) {
-    throw new MergeguardError(problems.length === 1 ? problems[0]! : listProblems(title, problems));
   }
 }
 
